@@ -1,0 +1,95 @@
+"""Everything this package raises, in one place, so that a reader sees whose fault each error is.
+
+A call that was sent and failed raises the SDK's own typed error (see `failover.route` for what was tried).
+Only what the SDK cannot know has an error of its own: a policy that cannot be used, and a call that every
+open circuit refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anthropic
+from pybreaker import CircuitBreakerError
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from .engine.route import Route
+
+__all__ = ["AttemptFailed", "CircuitOpen", "FailoverError", "MissingExtra", "PolicyError"]
+
+
+class FailoverError(Exception):
+    """The root of this package's own errors."""
+
+
+class PolicyError(FailoverError, ValueError):
+    """A policy cannot be used. Raised when it is loaded, never at call time.
+
+    The message has one line for each problem: `file:line:column: path: what is wrong`.
+    """
+
+    problems: tuple[str, ...]
+    """One line for each problem, in the order of the file."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class MissingExtra(FailoverError, ImportError):
+    """A part was used whose extra is not installed; the message names the extra."""
+
+
+class AttemptFailed(FailoverError):
+    """What a `pybreaker.CircuitBreakerListener.failure` is told: one attempt that counted against a circuit."""
+
+    def __init__(self, breaker: str, error_type: str | None, status: int | None, request_id: str | None) -> None:
+        super().__init__(f"{breaker}: {error_type or 'failed'} (status {status}, request id {request_id})")
+        self.breaker = breaker
+        self.error_type = error_type
+        self.status = status
+        self.request_id = request_id
+
+
+class CircuitOpen(FailoverError, anthropic.ServiceUnavailableError, CircuitBreakerError):
+    """Every rung's circuit is open and nothing was sent.
+
+    It is an `anthropic.ServiceUnavailableError` (so an `anthropic.InternalServerError` and an
+    `anthropic.APIStatusError`) to handlers that know only the SDK, and a `pybreaker.CircuitBreakerError` to
+    handlers that know only pybreaker.
+    """
+
+    retry_in: float | None
+    """Seconds until the first of the circuits lets a try through; `None` when all are held open by hand."""
+
+    breakers: tuple[str, ...]
+    """The circuits that refused, in the order of the ladder."""
+
+    request_ids: tuple[str, ...]
+    """The request ids of the last failures that these circuits saw, for support."""
+
+    route: Route
+    """What the call tried: nothing, and why."""
+
+    def __init__(
+        self,
+        *,
+        response: httpx2.Response,
+        retry_in: float | None,
+        breakers: tuple[str, ...],
+        request_ids: tuple[str, ...],
+        route: Route,
+    ) -> None:
+        when = "until they are closed by hand" if retry_in is None else f"for {retry_in:.1f} s more"
+        ids = f"; last request ids: {', '.join(request_ids)}" if request_ids else ""
+        super().__init__(
+            f"Nothing was sent: the circuit of every rung is open ({', '.join(breakers)}) {when}{ids}",
+            response=response,
+            body=None,
+        )
+        self.retry_in = retry_in
+        self.breakers = breakers
+        self.request_ids = request_ids
+        self.route = route

@@ -1,0 +1,143 @@
+"""What happened, as data: the frozen events that spans, logs and users' own listeners are made of.
+
+The engine and the circuits emit them and know nothing of who listens. Times are seconds. No event holds prompt
+text, tool inputs, keys or an exception's message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = [
+    "AttemptFinished",
+    "AttemptStarted",
+    "BreakerTransition",
+    "CallFinished",
+    "CallStarted",
+    "Event",
+    "ModelSkipped",
+    "Waiting",
+]
+
+CallOutcome: TypeAlias = Literal["primary", "fallback", "exhausted", "refused", "failed", "cancelled"]
+AttemptReason: TypeAlias = Literal["primary", "retry", "fallback", "probe", "last_resort"]
+BreakerState: TypeAlias = Literal["closed", "open", "half_open"]
+Verdict: TypeAlias = Literal["success", "failure", "neutral", "open"]
+SkipReason: TypeAlias = Literal["open", "probing", "ramp", "account", "deadline"]
+WaitCause: TypeAlias = Literal["backoff", "retry_after", "between_passes"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """A guarded call began."""
+
+    call: int
+    """A number that all events of one call share; unique in the process."""
+    policy: str
+    digest: str
+    model: str
+    """The model that the caller asked for."""
+    sdk_retries_taken: int
+    """How often the SDK's own loop had already run this call: 0 unless its retries were left on."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """A request is about to be sent."""
+
+    call: int
+    number: int
+    """From 1, over all rungs and passes of the call."""
+    model: str
+    reason: AttemptReason
+    breaker: str
+    state: BreakerState
+    """The circuit's state as it let this attempt through."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFinished:
+    """An attempt's outcome was reported to its circuit."""
+
+    call: int
+    number: int
+    model: str
+    breaker: str
+    verdict: Verdict
+    status: int | None
+    error_type: str | None
+    """The API's own `error.type`, or the status, `connection_error`, `client_timeout_error`; `None` on success."""
+    request_id: str | None
+    retry_after: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSkipped:
+    """A rung was passed over, and nothing was sent to it."""
+
+    call: int
+    model: str
+    breaker: str
+    state: BreakerState
+    retry_in: float | None
+    """Seconds until its circuit may let a try through; `None` while it is held open by hand."""
+    reason: SkipReason
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The call waits before it goes on."""
+
+    call: int
+    seconds: float
+    cause: WaitCause
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerTransition:
+    """A circuit changed its state."""
+
+    breaker: str
+    from_state: BreakerState
+    to_state: BreakerState
+    reason: str
+    """Why: `consecutive_failures`, `failure_rate`, `slow_rate`, `hung_calls`, `retry_after`, `unavailable`,
+    `probe_failed`, `probe_succeeded`, `last_resort_succeeded`, `open_time_over`, `manual`, or `isolated`."""
+    failures: int
+    """Consecutive failures as it changed."""
+    open_for: float | None
+    """Seconds that it will stay open; `None` unless it opened for a known time."""
+    error_type: str | None
+    """Of the last failure that the circuit saw, whatever the transition is."""
+    request_id: str | None
+    """Of the same failure."""
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether somebody moved it, and no failure or success did."""
+        return self.reason in {"manual", "isolated"}
+
+
+@dataclass(frozen=True, slots=True)
+class CallFinished:
+    """A guarded call ended, in whatever way."""
+
+    call: int
+    outcome: CallOutcome
+    model: str
+    served_model: str | None
+    attempts: int
+    skipped: tuple[str, ...]
+    """Models passed over at least once, in order, without repetition."""
+    waited: float
+    error_type: str | None
+    """What the caller sees; `None` when it was answered or cancelled."""
+    request_ids: tuple[str, ...]
+    """Of every attempt that had one, in order."""
+
+
+Event: TypeAlias = (
+    CallStarted | AttemptStarted | AttemptFinished | ModelSkipped | Waiting | BreakerTransition | CallFinished
+)

@@ -1,0 +1,45 @@
+"""What the middleware should do, as a value: read from YAML, or built in Python from the classes here."""
+
+from .load import default_policy, load_policy, parse_policy
+from .model import (
+    ERROR_TYPES,
+    Backoff,
+    BreakerRules,
+    ErrorRule,
+    FailureRate,
+    HungCalls,
+    Ladder,
+    OpenFor,
+    Policy,
+    Probe,
+    Ramp,
+    Retry,
+    RetryAfter,
+    RetryBudget,
+    Rung,
+    SlowRate,
+    Trip,
+)
+
+__all__ = [
+    "ERROR_TYPES",
+    "Backoff",
+    "BreakerRules",
+    "ErrorRule",
+    "FailureRate",
+    "HungCalls",
+    "Ladder",
+    "OpenFor",
+    "Policy",
+    "Probe",
+    "Ramp",
+    "Retry",
+    "RetryAfter",
+    "RetryBudget",
+    "Rung",
+    "SlowRate",
+    "Trip",
+    "default_policy",
+    "load_policy",
+    "parse_policy",
+]

@@ -1,0 +1,241 @@
+"""What the type of a single value cannot tell: names that mean nothing, and rules that contradict one another.
+
+Each check yields what it found with the path to where it stands, so that whoever read the policy from a file can
+point at the line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from .units import format_duration
+from .words import Path, did_you_mean, listed, shown
+
+__all__ = [
+    "ERROR_TYPES",
+    "Contradictions",
+    "covers",
+    "error_name",
+    "longer",
+    "past_deadline",
+    "pattern",
+    "refuse",
+    "repeated",
+    "reserve",
+    "too_many_calls",
+    "unreachable",
+    "unsound_patch",
+    "version",
+    "wrong_request",
+]
+
+ERROR_TYPES = (
+    "api_error",
+    "overloaded_error",
+    "timeout_error",
+    "rate_limit_error",
+    "not_found_error",
+    "model_unavailable",
+    "permission_error",
+    "authentication_error",
+    "billing_error",
+    "invalid_request_error",
+    "request_too_large",
+    "conflict_error",
+    "connection_error",
+    "client_timeout_error",
+    "malformed_response",
+    "prompt_too_long",
+    "spend_limit",
+)
+"""What an `errors` key may name: the API's error types, and what only this side of the wire can tell."""
+
+_VERSIONS = (1,)
+_STATUSES = range(400, 600)
+_OF_THE_REQUEST = {
+    *("invalid_request_error", "request_too_large", "conflict_error", "prompt_too_long"),
+    *("400", "409", "413", "422"),
+}
+_MOST_CALLS_PER_SECOND = 10_000
+
+Found: TypeAlias = Iterator[tuple[Path, str]]
+
+
+class Contradictions(ValueError):
+    """Rules that cannot hold together."""
+
+    found: tuple[tuple[Path, str], ...]
+    """Each with the path to where it stands, from the part that was checked, in the words of the YAML."""
+
+    def __init__(self, found: Sequence[tuple[Path, str]]) -> None:
+        super().__init__("; ".join(message for _, message in found))
+        self.found = tuple(found)
+
+
+def refuse(found: Iterable[tuple[Path, str]]) -> None:
+    """Raise all that was found, if anything was.
+
+    Raises:
+        Contradictions: with all of it.
+    """
+    if everything := tuple(found):
+        raise Contradictions(everything)
+
+
+def longer(**pair: float) -> Found:
+    """The first of two durations must fit in the second."""
+    (name, seconds), (limit_name, limit) = pair.items()
+    if seconds > limit:
+        why = (
+            f"`{name}` ({format_duration(seconds)}) is longer than `{limit_name}` ({format_duration(limit)}): "
+            f"shorten `{name}` or lengthen `{limit_name}`"
+        )
+        yield (name,), why
+
+
+def reserve(seconds: float, deadline: float | None) -> Found:
+    """The last rung's share of the deadline must leave something for the others."""
+    if deadline is not None and seconds >= deadline:
+        why = (
+            f"`reserve` ({format_duration(seconds)}) leaves nothing of `deadline` ({format_duration(deadline)}) "
+            "for the first rungs: make it shorter"
+        )
+        yield ("reserve",), why
+
+
+def too_many_calls(of_at_least: int, within: float) -> Found:
+    """A rule that waits for more calls than one process can make never fires."""
+    if of_at_least > _MOST_CALLS_PER_SECOND * within:
+        why = (
+            f"{of_at_least} calls within {format_duration(within)} never happen, so this rule can never fire: "
+            "lower `of_at_least` or lengthen `within`"
+        )
+        yield ("of_at_least",), why
+
+
+def past_deadline(rule: Path, seconds: float, deadline: float | None) -> Found:
+    """No call lives past the deadline, so a rule that waits longer never fires."""
+    if deadline is not None and seconds >= deadline:
+        why = (
+            f"no call is ever {format_duration(seconds)} old, because `retry.deadline` is {format_duration(deadline)}, "
+            "so this rule can never fire: make it shorter than the deadline"
+        )
+        yield ("breaker", "trip", *rule), why
+
+
+def version(number: int) -> int:
+    """The grammar's version as given.
+
+    Raises:
+        ValueError: this release does not read it.
+    """
+    if number not in _VERSIONS:
+        reads = listed(str(known) for known in _VERSIONS)
+        raise ValueError(f"this release reads version {reads} of the grammar, not {number}: write `version: {reads}`")
+    return number
+
+
+def pattern(text: str) -> str:
+    """A pattern of model names as given.
+
+    Raises:
+        ValueError: it has a wildcard that is not supported.
+    """
+    if "[" in text or "]" in text:
+        raise ValueError(f"{shown(text)} has a bracket: the wildcards are `*` (any text) and `?` (one character)")
+    return text
+
+
+def unreachable(patterns: Sequence[str]) -> Found:
+    """A ladder whose models all match an earlier one's pattern is never used."""
+    for index, later in enumerate(patterns):
+        for earlier in patterns[:index]:
+            if covers(earlier, later):
+                why = f"ladder `{later}` is never reached: `{earlier}` stands before it and matches all of it"
+                yield (index, "match"), f"{why}; move it up or remove it"
+                break
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Whether every text that matches the pattern `narrow` matches `wide`; `*` is any text and `?` any character.
+
+    It may miss an overlap that is spelled oddly (`*?` covers `?*`); it never claims one that is not there.
+    """
+    reached = _past_stars(wide, {0})
+    for char in narrow:
+        reached = _past_stars(wide, {after for at in reached for after in _step(wide, at, char)})
+    return len(wide) in reached
+
+
+def _step(wide: str, at: int, char: str) -> tuple[int, ...]:
+    if at == len(wide):
+        return ()
+    if wide[at] == "*":
+        return (at,)
+    return (at + 1,) if wide[at] == char or (wide[at] == "?" and char != "*") else ()
+
+
+def _past_stars(wide: str, reached: set[int]) -> set[int]:
+    """Where one may also stand, for a star may match nothing."""
+    for at in tuple(reached):
+        end = at
+        while end < len(wide) and wide[end] == "*":
+            end += 1
+            reached.add(end)
+    return reached
+
+
+def repeated(rungs: Sequence[Any]) -> Found:
+    """A rung that stands twice would be asked twice in one pass."""
+    for index, rung in enumerate(rungs):
+        if rung in rungs[:index]:
+            yield (index,), f"rung `{rung.model}` stands twice, and the second is never reached: remove one"
+
+
+def unsound_patch(patch: Mapping[str, Any], *, written: bool) -> Found:
+    """A rung's patch must change something, and nothing that is not the rung's to change."""
+    if written and not patch:
+        yield ("set",), "an empty `set` changes nothing: remove it, or say which body fields it sets"
+    for key, why in (
+        ("model", "write it as the rung's own `model`"),
+        ("messages", "it belongs to the call"),
+        ("stream", "it belongs to the call"),
+    ):
+        if key in patch:
+            yield ("set", key), f"`set` cannot change `{key}`: {why}"
+    if "max_tokens" in patch and patch["max_tokens"] is None:
+        yield ("set", "max_tokens"), "`set` cannot unset `max_tokens`: the API needs it"
+
+
+def error_name(key: object) -> object:
+    """An `errors` key as text: an error type, or a status.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    name = str(key) if isinstance(key, int) and not isinstance(key, bool) else key
+    if not isinstance(name, str) or name in ERROR_TYPES:
+        return name
+    if name.isascii() and name.isdigit():
+        if len(name) == len("529") and int(name) in _STATUSES:
+            return name
+        raise ValueError(f"{shown(key)} is not the HTTP status of an error: write one from 400 to 599")
+    known = f"{listed(ERROR_TYPES, 'and')}, and statuses from 400 to 599"
+    raise ValueError(f"no error is called {shown(name)}{did_you_mean(name, ERROR_TYPES) or '.'} Known are {known}")
+
+
+def wrong_request(name: str, do: str | None, counts: str | None) -> Found:
+    """A request that is wrong stays wrong, and says nothing about the model."""
+    if name not in _OF_THE_REQUEST:
+        return
+    if do == "repeat":
+        yield (
+            (name, "do"),
+            f"`{name}` means that the request is wrong, and the same request would be wrong again: write `next` or `raise`",
+        )
+    if counts in ("failure", "open"):
+        yield (
+            (name, "counts"),
+            f"`{name}` means that the request is wrong, which says nothing about the model: write `neutral`",
+        )
