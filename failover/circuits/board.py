@@ -1,0 +1,114 @@
+"""All breakers of one process, and the one permit that is left when every one of them refuses."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from failover.engine.locks import renew_after_fork
+from failover.events import BreakerState, Event
+from failover.policy.model import BreakerRules
+
+from .breaker import Breaker
+from .keeper import Keeper, StorageFactory
+
+if TYPE_CHECKING:
+    import pybreaker
+
+    from failover.engine.plan import Circuit, Permit
+
+__all__ = ["Board"]
+
+_DEFAULT_CLIENT = "default"
+
+
+class Board:
+    """The breakers of one process, one for each (client, model), made when first asked for. Thread-safe."""
+
+    def __init__(
+        self,
+        rules: BreakerRules,
+        *,
+        now: Callable[[], float],
+        random: Callable[[], float],
+        emit: Callable[[Event], None],
+        listeners: Sequence[pybreaker.CircuitBreakerListener] = (),
+        storage: StorageFactory | None = None,
+    ) -> None:
+        self._rules = rules
+        self._now = now
+        self._random = random
+        self._emit = emit
+        self._listeners = tuple(listeners)
+        self._storage = storage
+        self._breakers: dict[str, Breaker] = {}
+        self._last_resort_at = -float("inf")
+        self.after_fork()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Replace the lock in a forked child."""
+        self._lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        """Every breaker with its state."""
+        states = ", ".join(f"{breaker.name}: {breaker.state}" for breaker in self.breakers())
+        return f"<Board {states or 'no breakers yet'}>"
+
+    def __getitem__(self, name: str) -> Breaker:
+        """The breaker called `name`: a model's id, for the caller's own client.
+
+        Raises:
+            KeyError: no call has asked for it yet.
+        """
+        try:
+            return self._breakers[name]
+        except KeyError:
+            known = ", ".join(sorted(self._breakers)) or "none"
+            raise KeyError(f"no circuit {name!r}; circuits that calls have asked for: {known}") from None
+
+    def breakers(self) -> tuple[Breaker, ...]:
+        """All breakers, in the order in which calls first asked for them."""
+        return tuple(self._breakers.values())
+
+    def breaker(self, model: str, client: str = _DEFAULT_CLIENT) -> Breaker:
+        """The breaker of a model on a client, made now if need be."""
+        name = model if client == _DEFAULT_CLIENT else f"{client}/{model}"
+        with self._lock:
+            breaker = self._breakers.get(name)
+            if breaker is None:
+                breaker = self._breakers[name] = Breaker(
+                    name,
+                    self._rules,
+                    now=self._now,
+                    random=self._random,
+                    emit=self._emit,
+                    make_keeper=self._make_keeper,
+                )
+            return breaker
+
+    def last_resort(self, circuits: Sequence[Circuit]) -> tuple[int, Permit] | None:
+        """When every circuit refuses: one call in each interval may still try, each time another of them.
+
+        Without it the first call after an outage waits for a probe's turn; with it, for a second.
+        """
+        interval = self._rules.last_resort
+        if interval is None:
+            return None
+        breakers = [cast("Breaker", circuit) for circuit in circuits]
+        with self._lock:
+            now = self._now()
+            by_age = sorted(range(len(breakers)), key=lambda index: breakers[index].last_resort_at)
+            for index in by_age:
+                breaker = breakers[index]
+                if breaker.state != "closed" and now < self._last_resort_at + interval:
+                    continue
+                permit = breaker.last_resort()
+                if permit is not None:
+                    breaker.last_resort_at = self._last_resort_at = now
+                    return index, permit
+        return None
+
+    def _make_keeper(self, name: str, wished: Callable[[BreakerState], None]) -> Keeper:
+        return Keeper(name, listeners=self._listeners, storage=self._storage, wished=wished)

@@ -1,0 +1,55 @@
+"""What a call can ask of its driver, and what it is handed to decide with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from failover.events import CallOutcome, Event, WaitCause
+
+from .budget import Budget
+from .plan import Candidate, Refusal
+
+__all__ = ["Action", "Finish", "Send", "Services", "Wait"]
+
+
+class Send(NamedTuple):
+    """Send the request to this candidate now, giving it at most `timeout` seconds (`None`: no limit of ours)."""
+
+    candidate: Candidate
+    timeout: float | None
+
+
+class Wait(NamedTuple):
+    """Wait so many seconds, then ask again."""
+
+    seconds: float
+    cause: WaitCause
+
+
+class Finish(NamedTuple):
+    """The call is over."""
+
+    outcome: CallOutcome
+    attempt: int | None
+    """The attempt, from 1, whose answer or error the caller gets; `None` when nothing was sent."""
+    refusals: tuple[tuple[str, Refusal], ...] = ()
+    """When nothing was sent: each circuit that refused, by name."""
+
+
+Action: TypeAlias = Send | Wait | Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What every call of a program shares and is handed: time, chance, the retry budget, and who listens."""
+
+    now: Callable[[], float]
+    """Seconds on a clock that never steps back."""
+    random: Callable[[], float]
+    """A number from 0 up to 1."""
+    budget: Budget
+    emit: Callable[[Event], None]
+    verbose: Callable[[], bool]
+    """Whether anybody wants the events of calls in which nothing goes wrong."""

@@ -1,0 +1,308 @@
+"""The transitions of one call: what to send next, when to wait, when to stop.
+
+A call walks its ladder. Each rung may be sent to a few times in place; a rung whose circuit refuses is passed over
+at once; a walk from the first rung to the last is a pass, and between passes the call waits. So a long wait happens
+only when no rung can be tried now. The driver asks `next()`, does what it says, and tells `report()` what came back:
+
+    next() -> Send   -> report(outcome) -> next() ...
+           -> Wait   -> (sleep)         -> next() ...
+           -> Finish
+
+Nothing here reads a clock, draws a random number of its own, or touches a socket.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from failover.events import AttemptReason, CallOutcome
+
+from .actions import Action, Finish, Send, Services, Wait
+from .backoff import wait_seconds
+from .outcome import Outcome
+from .plan import Candidate, Permit, Plan, Refusal
+from .record import CallRecord
+from .route import Route
+
+__all__ = ["Call"]
+
+_FOREVER = float("inf")
+_LONGEST_OPENING = 86_400.0  # a day; a server's wish beyond that is more likely a slip than a plan
+_ACCOUNT_REFUSES = Refusal("closed", None, "account", None, last_resort=False)
+_NO_TIME = Refusal("closed", None, "deadline", None, last_resort=False)
+
+
+class Call:
+    """One call on its way down the ladder. Used by one thread or task at a time."""
+
+    __slots__ = (
+        "_blocked",
+        "_current",
+        "_deadline",
+        "_decided",
+        "_decisive",
+        "_least",
+        "_pass",
+        "_permit",
+        "_plan",
+        "_position",
+        "_record",
+        "_sent",
+        "_sent_at",
+        "_sent_in_pass",
+        "_services",
+        "_tries",
+        "route",
+    )
+
+    route: Route | None
+    """What became of the call, once it is over."""
+
+    def __init__(self, plan: Plan, services: Services, *, least: float = 0.0, sdk_retries_taken: int = 0) -> None:
+        """Begin a call.
+
+        Args:
+            plan: the ladder and its circuits.
+            services: what calls share.
+            least: seconds that an honest answer may need, when the policy stretches for long answers.
+            sdk_retries_taken: how often the SDK's own loop had already run this call.
+        """
+        now = services.now()
+        retry = plan.policy.retry
+        services.budget.call(now)
+        self._plan = plan
+        self._services = services
+        self._record = CallRecord(plan, services, sdk_retries_taken)
+        self._deadline = _FOREVER if retry.deadline is None else now + retry.deadline
+        self._least = least if retry.long_answers == "stretch" else 0.0
+        self._pass = 1
+        self._position = 0
+        self._tries = 0
+        self._sent_in_pass = False
+        self._sent_at = now
+        self._sent = 0  # one bit for each rung that has been sent to
+        self._blocked: set[str] = set()
+        self._current: Candidate | None = None
+        self._permit: Permit | None = None
+        self._decided: Wait | Finish | None = None
+        self._decisive: int | None = None
+        self.route = None
+
+    def next(self) -> Action:
+        """What to do now."""
+        while True:
+            decided = self._decided
+            if decided is not None:
+                if isinstance(decided, Wait):
+                    self._decided = None
+                    self._record.waiting(decided)
+                return decided
+            candidates = self._plan.candidates
+            walking = self._position < len(candidates)
+            send = self._ask(candidates[self._position]) if walking else self._end_pass()
+            if send is not None:
+                return send
+
+    def report(self, outcome: Outcome) -> None:
+        """Tell what the last `Send` brought."""
+        candidate, permit = self._current, self._permit
+        if candidate is None or permit is None:
+            raise RuntimeError("report() without a Send before it")
+        self._permit = None
+        now = self._services.now()
+        seconds = now - self._sent_at
+        if outcome.then == "return":
+            permit.report(outcome, seconds=seconds)
+            self._record.answered(candidate, outcome, seconds)
+            self._finish("primary" if candidate.index == 0 else "fallback", len(self._record.attempts))
+            return
+        in_place = self._worth_repeating(candidate, outcome)
+        permit.report(outcome, seconds=seconds, open_for=self._cooling(outcome, in_place=in_place))
+        self._record.answered(candidate, outcome, seconds)
+        if outcome.scope != "model":
+            self._settle(candidate, outcome)
+        if self._decided is None and not (in_place and self._repeat(candidate, outcome, now)):
+            self._position = max(self._position, candidate.index) + 1
+            self._tries = 0
+
+    def abandon(self, outcome: Literal["cancelled", "failed"]) -> None:
+        """The caller gave up, or an error that is nobody's outage ended the call: give the permit back.
+
+        Does nothing once the call is over.
+        """
+        if self._permit is not None:
+            self._permit.release()
+            self._permit = None
+        if self.route is None:
+            self._finish(outcome, None)
+
+    # --- sending ---------------------------------------------------------------------------------------------
+
+    def _ask(self, candidate: Candidate) -> Send | None:
+        """Send to this candidate if its circuit, its client and the deadline allow; else pass it over."""
+        if candidate.client in self._blocked:
+            return self._skip(candidate, _ACCOUNT_REFUSES)
+        available = self._available(candidate)
+        if available <= 0:
+            return self._skip(candidate, _NO_TIME)
+        permit = candidate.circuit.admit()
+        if isinstance(permit, Refusal):
+            return self._skip(candidate, permit)
+        return self._send(candidate, permit, available)
+
+    def _available(self, candidate: Candidate) -> float:
+        """Seconds this candidate may use: the last one that can be tried is promised `reserve` of the deadline.
+
+        After the first attempt nothing is started that could not live for half of `reserve`.
+        """
+        if self._deadline == _FOREVER:
+            return _FOREVER
+        reserve = self._plan.policy.retry.reserve
+        left = self._deadline - self._services.now()
+        if self._another_after(candidate):
+            left -= reserve
+        return left if left >= reserve / 2 or not self._record.attempts else 0.0
+
+    def _send(self, candidate: Candidate, permit: Permit, available: float, reason: AttemptReason | None = None) -> Send:
+        timeout = available
+        if permit.state != "closed":
+            reason = reason or "probe"
+            timeout = min(timeout, self._plan.policy.breaker.probe.timeout)
+        timeout = max(timeout, self._least)
+        self._current, self._permit = candidate, permit
+        self._tries += 1
+        self._sent_in_pass = True
+        self._record.sending(candidate, permit, reason or self._reason(candidate))
+        self._sent |= 1 << candidate.index
+        self._sent_at = self._services.now()
+        return Send(candidate, None if timeout == _FOREVER else timeout)
+
+    def _reason(self, candidate: Candidate) -> AttemptReason:
+        if self._sent >> candidate.index & 1:
+            return "retry"
+        return "fallback" if candidate.index else "primary"
+
+    def _skip(self, candidate: Candidate, refusal: Refusal) -> Send | None:
+        self._record.skipped(candidate, refusal)
+        self._position += 1
+        self._tries = 0
+        return None
+
+    def _another_after(self, candidate: Candidate) -> bool:
+        """Whether this pass could still go to a later rung."""
+        return any(
+            later.client not in self._blocked and later.circuit.outlook() is None
+            for later in self._plan.candidates[candidate.index + 1 :]
+        )
+
+    # --- after an answer -------------------------------------------------------------------------------------
+
+    def _worth_repeating(self, candidate: Candidate, outcome: Outcome) -> bool:
+        """Whether the same rung should be asked again, before asking whether it may."""
+        retry = self._plan.policy.retry
+        wish = outcome.retry_after
+        if self._tries >= retry.tries or (wish is not None and wish > retry.retry_after.max):
+            return False
+        if outcome.then == "repeat" or (outcome.then == "wait" and wish is not None):
+            return True
+        return outcome.then in ("next_or_repeat", "wait") and not self._another_after(candidate)
+
+    def _cooling(self, outcome: Outcome, *, in_place: bool) -> float | None:
+        """Seconds that the server wants to be left alone, when the call moves on because of it."""
+        wish = outcome.retry_after
+        if in_place or outcome.scope != "model" or outcome.then == "raise":
+            return None
+        if outcome.then == "wait":
+            return min(wish or self._plan.policy.breaker.open_for.first, _LONGEST_OPENING)
+        if wish is not None and wish > self._plan.policy.retry.retry_after.max:
+            return min(wish, _LONGEST_OPENING)
+        return None
+
+    def _repeat(self, candidate: Candidate, outcome: Outcome, now: float) -> bool:
+        """Decide to wait and ask the same rung again, if its circuit, the deadline and the budget allow."""
+        services = self._services
+        seconds = wait_seconds(self._plan.policy.retry.wait, self._tries, services.random)
+        wish = outcome.retry_after
+        if wish:  # never earlier than asked, and not all callers at the same moment
+            seconds = max(seconds, wish * (1 + 0.1 * services.random()))
+        if now + seconds >= self._deadline or candidate.circuit.outlook() is not None or not services.budget.take(now):
+            return False
+        self._decided = Wait(seconds, "retry_after" if wish and seconds >= wish else "backoff")
+        return True
+
+    def _settle(self, candidate: Candidate, outcome: Outcome) -> None:
+        """An answer about the request or the account, not about one model.
+
+        From the model that was asked for, it is the truth about this call. From a fallback it may only mean that
+        the fallback cannot take this request, so the first real cause is what the caller should see.
+        """
+        if candidate.index == 0 or len(self._record.attempts) == 1:
+            self._decisive = len(self._record.attempts)
+        if outcome.then == "raise":
+            self._give_up()
+        elif outcome.scope == "account":
+            self._blocked.add(candidate.client)
+            if all(other.client in self._blocked for other in self._plan.candidates):
+                self._give_up()
+
+    # --- the end of a pass, and of the call --------------------------------------------------------------------
+
+    def _end_pass(self) -> Send | None:
+        """Every rung was tried or passed over: a last resort, another pass after a wait, or the end."""
+        if not self._sent_in_pass:
+            chosen = self._plan.gate.last_resort(self._plan.circuits)
+            if chosen is not None:
+                index, permit = chosen
+                candidate = self._plan.candidates[index]
+                return self._send(candidate, permit, self._deadline - self._services.now(), "last_resort")
+        wait = self._wait_for_next_pass()
+        if wait is None:
+            self._give_up()
+            return None
+        self._pass += 1
+        self._position = 0
+        self._sent_in_pass = False
+        self._decided = wait
+        return None
+
+    def _wait_for_next_pass(self) -> Wait | None:
+        """The wait before the next pass, or `None` when there is none left, no time, no budget, or no hope."""
+        retry = self._plan.policy.retry
+        if self._pass >= retry.passes:
+            return None
+        now = self._services.now()
+        seconds = wait_seconds(retry.between_passes, self._pass, self._services.random)
+        left = self._deadline - now
+        if seconds + retry.reserve > left or not self._can_hope(left) or not self._services.budget.take(now):
+            return None
+        return Wait(seconds, "between_passes")
+
+    def _can_hope(self, left: float) -> bool:
+        """Whether waiting could help: some circuit lets a try through now, or may do so in time."""
+        retry = self._plan.policy.retry
+        patience = min(left, retry.between_passes.max * (retry.passes - self._pass))
+        outlooks = (c.circuit.outlook() for c in self._plan.candidates if c.client not in self._blocked)
+        return any(
+            outlook is None
+            or outlook.last_resort
+            or (outlook.retry_in is not None and outlook.retry_in <= patience)
+            for outlook in outlooks
+        )
+
+    def _give_up(self) -> None:
+        if not self._record.attempts:
+            self._finish("refused", None, self._refusals())
+        elif self._decisive is not None:
+            self._finish("failed", self._decisive)
+        else:
+            self._finish("exhausted", 1)
+
+    def _refusals(self) -> tuple[tuple[str, Refusal], ...]:
+        outlooks = ((circuit.name, circuit.outlook()) for circuit in self._plan.circuits)
+        return tuple((name, outlook) for name, outlook in outlooks if outlook is not None)
+
+    def _finish(
+        self, outcome: CallOutcome, shown: int | None, refusals: tuple[tuple[str, Refusal], ...] = ()
+    ) -> None:
+        self._decided = Finish(outcome, shown, refusals)
+        self.route = self._record.finished(outcome, shown)

@@ -1,0 +1,216 @@
+"""What an attempt meant: the only place that knows statuses and error types.
+
+The table follows the API's own list of errors (https://platform.claude.com/docs/en/api/errors) and its notes on rate
+limits (https://platform.claude.com/docs/en/api/rate-limits). A policy's `errors` override single rows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from failover.events import Verdict
+from failover.policy.model import ErrorRule
+
+__all__ = ["Outcome", "Scope", "Then", "judge_failure", "judge_response", "success"]
+
+Scope: TypeAlias = Literal["model", "account", "request"]
+Then: TypeAlias = Literal["return", "repeat", "next", "next_or_repeat", "wait", "raise"]
+
+
+class Outcome(NamedTuple):
+    """What one attempt meant, and what the call should do about it."""
+
+    counts: Verdict
+    scope: Scope
+    """What else the answer speaks for: only this model, all of the account, or the request whoever answers it."""
+    then: Then
+    """`repeat` in place, then the next rung; `next`: the next rung; `next_or_repeat`: the next rung, or in place when
+    this is the last; `wait`: as long as the server asks if that is short, else the next rung; `raise`: give up."""
+    status: int | None = None
+    error_type: str | None = None
+    request_id: str | None = None
+    retry_after: float | None = None
+    """Seconds that the server asks to wait; `None` when it does not say."""
+
+
+class _Row(NamedTuple):
+    counts: Verdict
+    scope: Scope
+    then: Then
+
+
+_BROKEN = _Row("failure", "model", "repeat")
+_SLOW = _Row("failure", "model", "next")
+_WRONG = _Row("neutral", "request", "raise")
+_ACCOUNT = _Row("neutral", "account", "next")
+_GONE = _Row("open", "model", "next")
+
+_TABLE: dict[str, _Row] = {
+    "api_error": _BROKEN,
+    "connection_error": _BROKEN,
+    "malformed_response": _BROKEN,
+    "overloaded_error": _Row("failure", "model", "next_or_repeat"),
+    "timeout_error": _SLOW,
+    "client_timeout_error": _SLOW,
+    "rate_limit_error": _Row("neutral", "model", "wait"),
+    "spend_limit": _ACCOUNT,
+    "authentication_error": _ACCOUNT,
+    "billing_error": _ACCOUNT,
+    "permission_error": _ACCOUNT,
+    "not_found_error": _WRONG,
+    "model_unavailable": _GONE,
+    "prompt_too_long": _WRONG,
+    "request_too_large": _WRONG,
+    "conflict_error": _WRONG,
+    "invalid_request_error": _WRONG,
+}
+
+_BY_STATUS: dict[int, str] = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+_SERVER_ERROR = 500
+_SPEND_LIMIT_CODES = frozenset(
+    {"contract_spend_limit_reached", "enforced_spend_limit_reached", "linked_organization_spend_limit_reached"}
+)
+_SPEND_LIMIT_WORDS = re.compile(r"credit balance|api usage limits", re.IGNORECASE)
+_PROMPT_TOO_LONG_WORDS = re.compile(r"prompt is too long|exceed(s|ed)? (the )?context (window|limit)", re.IGNORECASE)
+_MODEL_WORDS = re.compile(r"\b(models?|deployments?)\b", re.IGNORECASE)
+
+
+def success(status: int, headers: Mapping[str, str]) -> Outcome:
+    """A 2xx answer; a refusal is one too, for the model did its work."""
+    return Outcome("success", "model", "return", status, None, _request_id(headers))
+
+
+def judge_failure(error_type: str, rules: Mapping[str, ErrorRule], status: int | None = None, request_id: str | None = None) -> Outcome:
+    """What it meant that no usable answer came: `connection_error`, `client_timeout_error`, `malformed_response`."""
+    row = _overridden(_TABLE[error_type], rules, error_type, status)
+    return Outcome(row.counts, row.scope, row.then, status, error_type, request_id)
+
+
+def judge_response(
+    status: int, headers: Mapping[str, str], body: bytes, *, model: str, rules: Mapping[str, ErrorRule]
+) -> Outcome:
+    """What an error answer meant.
+
+    Args:
+        status: the HTTP status, 400 or above.
+        headers: of the response; names in lower case or a case-insensitive mapping.
+        body: of the response; an API error envelope, another platform's, or anything at all.
+        model: the model that the request named.
+        rules: the policy's overrides.
+    """
+    error = _error_of(body)
+    envelope_type = error.get("type") if isinstance(error.get("type"), str) else None
+    kind = _kind(status, envelope_type, error, model)
+    row = _overridden(_TABLE[kind], rules, kind, status, envelope_type)
+    obeyed = "next" if row.then == "repeat" and headers.get("x-should-retry") == "false" else row.then
+    return Outcome(
+        row.counts,
+        row.scope,
+        obeyed,
+        status,
+        envelope_type or _BY_STATUS.get(status) or str(status),
+        _request_id(headers),
+        _retry_after(headers),
+    )
+
+
+def _kind(status: int, envelope_type: str | None, error: Mapping[str, Any], model: str) -> str:
+    """The row of the table: the envelope's type where it is known, refined by what the rest of the error says."""
+    kind = envelope_type if envelope_type in _TABLE else _BY_STATUS.get(status)
+    if kind is None:
+        kind = "api_error" if status >= _SERVER_ERROR else "invalid_request_error"
+    message = str(error.get("message") or "")
+    details = error.get("details")
+    code = details.get("error_code") if isinstance(details, dict) else None
+    if kind == "rate_limit_error" and code in _SPEND_LIMIT_CODES:
+        return "spend_limit"
+    if kind == "invalid_request_error":
+        if _SPEND_LIMIT_WORDS.search(message):
+            return "spend_limit"
+        if _PROMPT_TOO_LONG_WORDS.search(message):
+            return "prompt_too_long"
+    if kind in ("not_found_error", "permission_error") and code is None and _is_about(model, message):
+        return "model_unavailable"
+    if isinstance(code, str) and code.startswith("cmek_"):
+        return "permission_error"  # the customer's own key store: every model of the account fails alike
+    return kind
+
+
+def _is_about(model: str, message: str) -> bool:
+    """Whether a 403 or 404 speaks of the model. Without that evidence it is about the request or the account."""
+    return model in message or _MODEL_WORDS.search(message) is not None
+
+
+def _overridden(row: _Row, rules: Mapping[str, ErrorRule], kind: str, status: int | None, envelope: str | None = None) -> _Row:
+    if not rules:
+        return row
+    for name in (kind, envelope, str(status)):
+        rule = rules.get(name) if name else None
+        if rule is not None:
+            then: Then = rule.do or row.then
+            scope: Scope = "model" if rule.do in ("repeat", "next") else row.scope
+            return _Row(rule.counts or row.counts, scope, then)
+    return row
+
+
+def _error_of(body: bytes) -> dict[str, Any]:
+    """The `error` object of an API error body; other platforms put its fields at the top; empty when unreadable."""
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(parsed, dict):
+        return {}
+    inner = parsed.get("error")
+    if isinstance(inner, dict):
+        return inner
+    return {key: parsed[key] for key in ("message",) if key in parsed}
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    return headers.get("request-id") or headers.get("x-amzn-requestid")
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds, from `retry-after-ms`, or `retry-after` in seconds or as a date.
+
+    A date is read against the response's own `date`, so that a wrong clock here does not matter.
+    """
+    seconds = _number(headers.get("retry-after-ms"))
+    if seconds is not None:
+        return seconds / 1000
+    value = headers.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None or value is None:
+        return seconds
+    try:
+        until = parsedate_to_datetime(value)
+        sent = parsedate_to_datetime(headers["date"])
+        return max((until - sent).total_seconds(), 0.0)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return number if 0 <= number < float("inf") else None

@@ -1,0 +1,110 @@
+"""What happened to a call so far: kept for its route, and told as events to whoever listens.
+
+Deciding is the business of `Call`; it never reads an event back. A call in which nothing goes wrong tells nothing
+unless somebody asked for all of it, so that listening costs nothing while all is well.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from failover.events import (
+    AttemptFinished,
+    AttemptReason,
+    AttemptStarted,
+    CallFinished,
+    CallOutcome,
+    CallStarted,
+    ModelSkipped,
+    Waiting,
+)
+
+from .actions import Services, Wait
+from .outcome import Outcome
+from .plan import Candidate, Permit, Plan, Refusal
+from .route import Attempt, Route
+
+__all__ = ["CallRecord"]
+
+_numbers = itertools.count(1)
+
+
+class CallRecord:
+    """The attempts, skips and waits of one call."""
+
+    __slots__ = ("_emit", "_model", "_number", "_skipped", "_verbose", "_waited", "attempts")
+
+    def __init__(self, plan: Plan, services: Services, sdk_retries_taken: int) -> None:
+        self.attempts: list[Attempt] = []
+        self._emit = services.emit
+        self._model = plan.model
+        self._number = next(_numbers)
+        self._skipped: dict[str, None] = {}
+        self._verbose = services.verbose()
+        self._waited = 0.0
+        if self._verbose:
+            policy = plan.policy
+            self._emit(CallStarted(self._number, policy.name, policy.digest, plan.model, sdk_retries_taken))
+
+    def sending(self, candidate: Candidate, permit: Permit, reason: AttemptReason) -> None:
+        """A request is about to go to this candidate."""
+        if self._verbose or reason != "primary":
+            number = len(self.attempts) + 1
+            name = candidate.circuit.name
+            self._emit(AttemptStarted(self._number, number, candidate.rung.model, reason, name, permit.state))
+
+    def answered(self, candidate: Candidate, outcome: Outcome, seconds: float) -> None:
+        """An attempt ended, with whatever outcome."""
+        model = candidate.rung.model
+        attempt = Attempt(model, candidate.client, outcome.status, outcome.error_type, outcome.request_id, seconds)
+        self.attempts.append(attempt)
+        if self._verbose or outcome.then != "return":
+            self._emit(
+                AttemptFinished(
+                    self._number,
+                    len(self.attempts),
+                    model,
+                    candidate.circuit.name,
+                    outcome.counts,
+                    outcome.status,
+                    outcome.error_type,
+                    outcome.request_id,
+                    outcome.retry_after,
+                    seconds,
+                )
+            )
+
+    def skipped(self, candidate: Candidate, refusal: Refusal) -> None:
+        """A rung was passed over."""
+        model = candidate.rung.model
+        self._skipped[model] = None
+        name = candidate.circuit.name
+        self._emit(ModelSkipped(self._number, model, name, refusal.state, refusal.retry_in, refusal.reason))
+
+    def waiting(self, wait: Wait) -> None:
+        """The call is about to wait."""
+        self._waited += wait.seconds
+        self._emit(Waiting(self._number, wait.seconds, wait.cause))
+
+    def finished(self, outcome: CallOutcome, shown: int | None) -> Route:
+        """The call is over; the caller is shown the answer of attempt `shown` (from 1)."""
+        served = self.attempts[-1].model if outcome in ("primary", "fallback") else None
+        route = Route(outcome, self._model, served, tuple(self.attempts), tuple(self._skipped), self._waited)
+        if self._verbose or outcome != "primary":
+            error_type = "circuit_open" if outcome == "refused" else None
+            if served is None and shown is not None:
+                error_type = self.attempts[shown - 1].error_type
+            self._emit(
+                CallFinished(
+                    self._number,
+                    outcome,
+                    self._model,
+                    served,
+                    len(self.attempts),
+                    route.skipped,
+                    self._waited,
+                    error_type,
+                    route.request_ids,
+                )
+            )
+        return route

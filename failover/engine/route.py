@@ -1,0 +1,55 @@
+"""The record of one call: what was tried, what came back, and who served it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from failover.events import CallOutcome
+
+__all__ = ["Attempt", "Route"]
+
+
+class Attempt(NamedTuple):
+    """One HTTP request of a call."""
+
+    model: str
+    client: str
+    """Which client sent it: `default` is the caller's own."""
+    status: int | None
+    """The HTTP status; `None` when no response came."""
+    error_type: str | None
+    """The API's own `error.type`, or the status, `connection_error`, `client_timeout_error`; `None` on success."""
+    request_id: str | None
+    seconds: float
+
+    def __str__(self) -> str:
+        answer = "ok" if self.error_type is None else self.error_type
+        parts = [
+            str(part) for part in (self.status, answer, self.request_id) if part is not None and part != str(self.status)
+        ]
+        return f"{self.model}: {' '.join(parts)} ({self.seconds:.2f} s)"
+
+
+class Route(NamedTuple):
+    """What became of one call."""
+
+    outcome: CallOutcome
+    """`primary` and `fallback` were answered; `exhausted` tried everything; `refused` found every circuit open and
+    sent nothing; `failed` met an error that no other model can help; `cancelled` was given up by the caller."""
+    requested_model: str
+    served_model: str | None
+    attempts: tuple[Attempt, ...]
+    skipped: tuple[str, ...]
+    """Models that were passed over, each once."""
+    waited: float
+    """Seconds spent in waits."""
+
+    @property
+    def request_ids(self) -> tuple[str, ...]:
+        """The request ids of all attempts that had one, in order: what support asks for."""
+        return tuple(attempt.request_id for attempt in self.attempts if attempt.request_id)
+
+    def __str__(self) -> str:
+        tried = [str(attempt) for attempt in self.attempts]
+        skipped = [f"{model}: skipped" for model in self.skipped]
+        return f"{self.outcome}: {'; '.join(tried + skipped) or 'nothing was sent'}"
