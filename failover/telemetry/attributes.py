@@ -1,0 +1,114 @@
+"""The words that a trace is searched by: what each span and span event says, from the event that it is made of.
+
+Names that OpenTelemetry or the `anthropic` SDK have are theirs; all others begin with `failover.`. No value holds
+prompt text, keys or an exception's message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from failover.events import (
+    AttemptFinished,
+    AttemptStarted,
+    BreakerTransition,
+    CallFinished,
+    CallStarted,
+    ModelSkipped,
+    Waiting,
+)
+
+__all__ = ["Attributes", "at_attempt", "at_attempt_end", "at_end", "at_skip", "at_start", "at_transition", "at_wait"]
+
+Attributes: TypeAlias = dict[str, str | int | float | tuple[str, ...]]
+
+
+def _present(attributes: Mapping[str, str | int | float | None]) -> Attributes:
+    return {key: value for key, value in attributes.items() if value is not None}
+
+
+def at_start(event: CallStarted) -> Attributes:
+    """A run as it starts."""
+    return {
+        "failover.policy.name": event.policy,
+        "failover.policy.digest": event.digest,
+        "failover.model.requested": event.model,
+        "failover.sdk_retries_taken": event.sdk_retries_taken,
+    }
+
+
+def at_end(event: CallFinished) -> Attributes:
+    """A run as it ends."""
+    attributes: Attributes = {
+        "failover.outcome": event.outcome,
+        "failover.attempts": event.attempts,
+        "failover.wait.total": event.waited,
+    }
+    if event.served_model is not None:
+        attributes["failover.model.served"] = event.served_model
+    if event.skipped:
+        attributes["failover.models.skipped"] = event.skipped
+    return attributes
+
+
+def at_attempt(policy: str, event: AttemptStarted) -> Attributes:
+    """An attempt as it starts."""
+    attributes: Attributes = {
+        # Also here, because a search in Jaeger combines only what is on one span.
+        "failover.policy.name": policy,
+        "failover.model": event.model,
+        "failover.attempt.number": event.number,
+        "failover.attempt.reason": event.reason,
+        "failover.breaker.name": event.breaker,
+        "failover.breaker.state": event.state,
+    }
+    if event.number > 1:
+        attributes["http.request.resend_count"] = event.number - 1
+    return attributes
+
+
+def at_attempt_end(event: AttemptFinished) -> Attributes:
+    """An attempt as it ends."""
+    return _present(
+        {
+            "http.response.status_code": event.status,
+            "anthropic.request.id": event.request_id,
+            "failover.retry_after": event.retry_after,
+        }
+    )
+
+
+def at_transition(event: BreakerTransition) -> Attributes:
+    """A circuit's change of state; the last failure is told where it is the reason."""
+    failed = event.to_state == "open" and not event.by_hand
+    return _present(
+        {
+            "failover.breaker.name": event.breaker,
+            "failover.breaker.from": event.from_state,
+            "failover.breaker.to": event.to_state,
+            "failover.breaker.reason": event.reason,
+            "failover.breaker.failures": event.failures,
+            "failover.breaker.open_for": event.open_for,
+            "error.type": event.error_type if failed else None,
+            "anthropic.request.id": event.request_id if failed else None,
+        }
+    )
+
+
+def at_skip(event: ModelSkipped) -> Attributes:
+    """A model that nothing was sent to."""
+    return _present(
+        {
+            "failover.model": event.model,
+            "failover.breaker.name": event.breaker,
+            "failover.breaker.state": event.state,
+            "failover.skip.reason": event.reason,
+            "failover.retry_in": event.retry_in,
+        }
+    )
+
+
+def at_wait(event: Waiting) -> Attributes:
+    """A pause, in seconds."""
+    return {"failover.wait.delay": event.seconds, "failover.wait.cause": event.cause}

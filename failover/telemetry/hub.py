@@ -1,0 +1,86 @@
+"""One event to every listener, whatever a listener does: seeing a call must never be able to break it."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import itertools
+import logging
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from failover.events import Event
+
+from .log import LogListener
+from .spans import SpanListener
+
+__all__ = ["Hub", "Listener"]
+
+Listener: TypeAlias = Callable[[Event], None]
+"""Called in the thread or task of the call, so it must be quick and must not block."""
+
+_log = logging.getLogger("failover")
+
+
+class Hub:
+    """Hands every event to each listener, in the order in which they were given.
+
+    Args:
+        listeners: Callables that take one event. Anything else, an `async def` included, is a `TypeError`.
+    """
+
+    def __init__(self, listeners: Iterable[Listener]) -> None:
+        self._listeners = tuple(listeners)
+        for index, listener in enumerate(self._listeners):
+            _check(index, listener)
+        # A counter's step is atomic: of several threads exactly one sees its 0.
+        self._faults = tuple(itertools.count() for _ in self._listeners)
+        self._spans = tuple(listener for listener in self._listeners if isinstance(listener, SpanListener))
+        self._users = any(not isinstance(listener, (SpanListener, LogListener)) for listener in self._listeners)
+
+    def verbose(self) -> bool:
+        """Whether routine events of a call that starts here and now would be used by anybody.
+
+        Asked once for each call. If not, only notable events need to be emitted: skips, waits, attempts that failed
+        or were not the first choice, transitions, and the end of a call unless its outcome is `primary`.
+        """
+        if self._users:
+            return True
+        for spans in self._spans:  # noqa: SIM110 - a generator would cost as much as the question
+            if spans.active():
+                return True
+        return False
+
+    def emit(self, event: Event) -> None:
+        """Deliver one event. An `Exception` of a listener is logged; `KeyboardInterrupt` and its like pass."""
+        for index, listener in enumerate(self._listeners):
+            try:
+                listener(event)
+            except Exception as error:  # noqa: BLE001, PERF203 - whatever a listener raises, the call and the others go on
+                self._report(index, event, error)
+
+    def _report(self, index: int, event: Event, error: Exception) -> None:
+        """The first fault of a listener is a warning, the others are details: it may fail at every event."""
+        level = logging.DEBUG if next(self._faults[index]) else logging.WARNING
+        with contextlib.suppress(Exception):  # a logging handler may raise as well
+            _log.log(
+                level,
+                "listener %s raised %s at %s; the call went on",
+                _name(self._listeners[index]),
+                type(error).__name__,
+                type(event).__name__,
+            )
+
+
+def _check(index: int, listener: object) -> None:
+    if not callable(listener):
+        raise TypeError(f"listeners[{index}] is {listener!r}, which cannot be called; give a function of one event")
+    if inspect.iscoroutinefunction(listener) or inspect.iscoroutinefunction(type(listener).__call__):
+        raise TypeError(
+            f"listeners[{index}] ({_name(listener)}) is async, and events are delivered inside the call;"
+            " give a plain function, for example one that puts the event on a queue"
+        )
+
+
+def _name(listener: object) -> str:
+    return str(getattr(listener, "__qualname__", type(listener).__qualname__))

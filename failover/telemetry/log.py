@@ -1,0 +1,184 @@
+"""The few lines that tell an operator without a trace viewer what happened, through standard logging.
+
+There is no `NullHandler` on the logger, on purpose. In a program that never configured logging Python prints
+warnings to standard error, and a circuit that opened is what such a program's operator has to see. Lines at
+WARNING and above tell of a change, or of a call that got no answer; what every answered call meets while a circuit
+stays open is DEBUG. To silence them: `logging.getLogger("failover").setLevel(...)`.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from typing import TypeAlias
+
+from failover.events import AttemptFinished, AttemptStarted, BreakerTransition, CallFinished, Event, ModelSkipped
+
+__all__ = ["LogListener"]
+
+_log = logging.getLogger("failover")
+
+_Cause: TypeAlias = AttemptFinished | ModelSkipped
+
+# Why the call of this context may be about to try another model. One event for each context, kept until the next one,
+# and not one for each call: the end of a call is not always told. That is enough, because no other call can come
+# between a cause and the attempt that it leads to.
+_cause: ContextVar[_Cause | None] = ContextVar("failover_log_cause", default=None)
+
+
+class LogListener:
+    """Writes to the logger `failover`.
+
+    | what | level |
+    |---|---|
+    | a switch to another model after a failure in this call | WARNING |
+    | a switch because a circuit is open already | DEBUG |
+    | a circuit opened | WARNING |
+    | a circuit closed | INFO |
+    | a circuit is half open | DEBUG |
+    | a call whose every model failed | ERROR |
+    | a call that open circuits refused | WARNING |
+
+    The same facts are in each record's attribute `failover`, a dict whose `event` is `switch`, `opened`, `closed`,
+    `half_open`, `exhausted` or `refused`; times are seconds.
+    """
+
+    def __call__(self, event: Event) -> None:
+        """Log the event, or remember it if it may explain a later one."""
+        if isinstance(event, AttemptFinished):
+            if event.verdict != "success":
+                _cause.set(event)
+        elif isinstance(event, ModelSkipped):
+            _skipped(event)
+        elif isinstance(event, AttemptStarted):
+            _started(event)
+        elif isinstance(event, BreakerTransition):
+            _changed(event)
+        elif isinstance(event, CallFinished):
+            _finished(event)
+
+
+def _cause_of(call: int) -> _Cause | None:
+    cause = _cause.get()
+    return cause if cause is not None and cause.call == call else None
+
+
+def _skipped(event: ModelSkipped) -> None:
+    # A failure in this very call explains more than the skip that came after it.
+    if not isinstance(_cause_of(event.call), AttemptFinished):
+        _cause.set(event)
+
+
+def _started(event: AttemptStarted) -> None:
+    cause = _cause_of(event.call)
+    if cause is None or cause.model == event.model or event.reason in {"primary", "retry"}:
+        return
+    fields = {
+        "event": "switch",
+        "call": event.call,
+        "from": cause.model,
+        "to": event.model,
+        "reason": event.reason,
+        "circuit": cause.breaker,
+    }
+    if isinstance(cause, ModelSkipped):
+        fields |= {"skip_reason": cause.reason, "retry_in": cause.retry_in}
+        _log.debug(
+            "%s skipped (%s): trying %s",
+            cause.model,
+            cause.reason,
+            event.model,
+            extra={"failover": fields},
+        )
+        return
+    fields |= {"error_type": cause.error_type, "status": cause.status, "request_id": cause.request_id}
+    _log.warning(
+        "%s failed (%s): trying %s",
+        cause.model,
+        _details(cause.error_type, status=cause.status, request_id=cause.request_id),
+        event.model,
+        extra={"failover": fields},
+    )
+
+
+def _changed(event: BreakerTransition) -> None:
+    fields = {"circuit": event.breaker, "from": event.from_state, "to": event.to_state, "reason": event.reason}
+    if event.to_state == "half_open":
+        _log.debug(
+            "circuit %s is half open (%s)",
+            event.breaker,
+            event.reason,
+            extra={"failover": {"event": "half_open", **fields}},
+        )
+        return
+    if event.to_state == "closed":
+        _log.info(
+            "circuit %s closed (%s)",
+            event.breaker,
+            event.reason,
+            extra={"failover": {"event": "closed", **fields}},
+        )
+        return
+    _log.warning(
+        "circuit %s opened %s: %s",
+        event.breaker,
+        "until it is closed by hand" if event.open_for is None else f"for {event.open_for:.1f} s",
+        _why(event),
+        extra={
+            "failover": {
+                "event": "opened",
+                **fields,
+                "failures": event.failures,
+                "open_for": event.open_for,
+                "error_type": event.error_type,
+                "request_id": event.request_id,
+            }
+        },
+    )
+
+
+def _why(event: BreakerTransition) -> str:
+    if event.by_hand:  # the last failure may be hours old
+        return event.reason
+    failures = f"{event.failures} failed in a row" if event.failures else None
+    return _details(event.reason, failures, event.error_type, request_id=event.request_id)
+
+
+def _finished(event: CallFinished) -> None:
+    if event.outcome not in {"exhausted", "refused"}:
+        return
+    fields = {
+        "event": event.outcome,
+        "call": event.call,
+        "model": event.model,
+        "attempts": event.attempts,
+        "skipped": event.skipped,
+        "waited": event.waited,
+        "error_type": event.error_type,
+        "request_ids": event.request_ids,
+    }
+    if event.outcome == "exhausted":
+        # As many lines as calls that the circuits let through, and somebody's call has failed: an error.
+        _log.error(
+            "no model answered a call for %s: %d attempts (%s)",
+            event.model,
+            event.attempts,
+            _details(event.error_type, request_id=", ".join(event.request_ids) or None),
+            extra={"failover": fields},
+        )
+        return
+    # One line for each call of an outage whose openings were told already; the caller has the error.
+    _log.warning(
+        "nothing was sent for %s, every circuit is open: %s",
+        event.model,
+        ", ".join(event.skipped),
+        extra={"failover": fields},
+    )
+
+
+def _details(*known: str | None, status: int | None = None, request_id: str | None = None) -> str:
+    named = (
+        None if status is None else f"status {status}",
+        None if request_id is None else f"request id {request_id}",
+    )
+    return ", ".join(part for part in (*known, *named) if part is not None)
