@@ -1,0 +1,38 @@
+"""Keeps Python programs that call Claude answering while some of Claude is failing.
+
+    client = failover.wrap(anthropic.Anthropic(), "policies/default.yaml")
+
+wraps a client of the official SDK; nothing else in a program changes. What happens during an outage is written in a
+YAML policy, and every decision can be seen as a trace.
+"""
+
+from . import events
+from .circuits import Board, Breaker
+from .clock import Clock
+from .engine.route import Attempt, Route
+from .errors import AttemptFailed, CircuitOpen, FailoverError, MissingExtra, PolicyError
+from .middleware import Failover, wrap
+from .policy import Policy, default_policy, load_policy, parse_policy
+from .recording import recording, route
+
+__all__ = [
+    "Attempt",
+    "AttemptFailed",
+    "Board",
+    "Breaker",
+    "CircuitOpen",
+    "Clock",
+    "Failover",
+    "FailoverError",
+    "MissingExtra",
+    "Policy",
+    "PolicyError",
+    "Route",
+    "default_policy",
+    "events",
+    "load_policy",
+    "parse_policy",
+    "recording",
+    "route",
+    "wrap",
+]

@@ -1,0 +1,204 @@
+"""One call between the SDK and the engine: decisions become requests, answers become outcomes. No I/O.
+
+The sync and the async driver both hand everything to this and only send, read, close and sleep themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import anthropic
+import httpx2
+from anthropic import APIRequest, APIResponse, AsyncAPIResponse
+
+from .engine import Call, Finish, Outcome, Plan, Send, Services, judge_failure, judge_response, success
+from .engine.route import Route
+from .errors import CircuitOpen
+from .policy.model import Rung
+from .recording import EXTENSION, attach, record
+from .sdk import NO_RETRY_HEADER, client_of, with_options
+
+__all__ = ["Answer", "Exchange", "is_guarded"]
+
+Answer: TypeAlias = Any
+"""What came back: an `APIResponse`, an error, or whatever an inner middleware chose to return instead."""
+
+_MESSAGES_PATH = "/v1/messages"
+_ERROR_STATUS = 400
+_SHORTEST_TIMEOUT = 0.001  # seconds; httpx2 reads 0 as "at once"
+# The SDK's own reckoning of how long an answer without streaming may take, 128,000 tokens an hour:
+# https://platform.claude.com/docs/en/cli-sdks-libraries/sdks/python#long-requests
+_SECONDS_PER_TOKEN = 3600 / 128_000
+
+
+def is_guarded(request: APIRequest) -> bool:
+    """Whether this is a request for a message: `POST /v1/messages` with a model in its body."""
+    if request.method.lower() != "post" or request.url.partition("?")[0] != _MESSAGES_PATH:
+        return False
+    body = request.json
+    return isinstance(body, dict) and isinstance(body.get("model"), str)
+
+
+class Exchange:
+    """What one call sent and got back."""
+
+    __slots__ = ("_answers", "_call_next", "_plan", "_request", "_sent_model", "call")
+
+    def __init__(self, plan: Plan, services: Services, request: APIRequest, call_next: Callable[..., Any]) -> None:
+        self._plan = plan
+        self._request = request
+        self._call_next = call_next
+        self._answers: list[Answer] = []
+        self._sent_model = plan.model
+        self.call = Call(plan, services, least=_least_seconds(request), sdk_retries_taken=request.retries_taken)
+
+    def prepare(self, send: Send) -> APIRequest:
+        """The request to send: as it is to the requested model, else with the rung's model and patch."""
+        candidate = send.candidate
+        self._sent_model = candidate.rung.model
+        body = _patched(self._request.json, candidate.rung) if candidate.index else None
+        timeout = None if send.timeout is None else self._shortened(send.timeout)
+        if body is None and timeout is None:
+            return self._request
+        return with_options(self._request, body=body, timeout=timeout)
+
+    def take(self, answer: Answer) -> None:
+        """Tell the call what came back."""
+        rules = self._plan.policy.errors
+        if isinstance(answer, (APIResponse, AsyncAPIResponse)):
+            http = answer.http_response
+            status = http.status_code
+            if status >= _ERROR_STATUS:
+                outcome = judge_response(status, http.headers, http.content, model=self._sent_model, rules=rules)
+            elif _is_whole(answer, streamed=self._request.stream):
+                outcome = success(status, http.headers)
+            else:
+                outcome = judge_failure("malformed_response", rules, status, success(status, http.headers).request_id)
+                answer = anthropic.APIResponseValidationError(
+                    http, None, message="The answer's body is not the JSON object that it should be."
+                )
+        elif isinstance(answer, anthropic.APIStatusError):
+            outcome = self._judge_raised(answer)
+        elif isinstance(answer, anthropic.APITimeoutError):
+            outcome = judge_failure("client_timeout_error", rules)
+        elif isinstance(answer, anthropic.APIConnectionError):
+            outcome = judge_failure("connection_error", rules)
+        else:
+            outcome = Outcome("success", "model", "return")
+        self._answers.append(answer)
+        self.call.report(outcome)
+
+    def deliver(self, finish: Finish) -> Answer:
+        """The answer for the caller; an error that has no response is raised.
+
+        Raises:
+            CircuitOpen: nothing was sent, every circuit refused.
+            anthropic.APIConnectionError: the first real cause, when it was no response.
+        """
+        route = self._recorded()
+        if finish.attempt is None:
+            raise _circuit_open(finish, route) from None
+        answer = self._answers[finish.attempt - 1]
+        if isinstance(answer, (APIResponse, AsyncAPIResponse)):
+            http = answer.http_response
+            http.extensions[EXTENSION] = route
+            if http.status_code >= _ERROR_STATUS:
+                http.headers.update(NO_RETRY_HEADER)
+        elif isinstance(answer, Exception):
+            attach(answer, route)
+            raise answer
+        return answer
+
+    def abandon(self, error: BaseException) -> None:
+        """An error ended the call that is no answer of an upstream: cancellation, Ctrl-C, a bug in a middleware."""
+        if self.call.route is None:
+            self.call.abandon("failed" if isinstance(error, Exception) else "cancelled")
+            attach(error, self._recorded())
+
+    def _recorded(self) -> Route:
+        route = self.call.route
+        if route is None:
+            raise RuntimeError("a call that is not over has no route")
+        record(route)
+        return route
+
+    def _judge_raised(self, error: anthropic.APIStatusError) -> Outcome:
+        """An inner middleware raised what it might have returned."""
+        if isinstance(error, CircuitOpen):  # another breaker's refusal says nothing about this model
+            return Outcome("neutral", "model", "next", error_type="circuit_open")
+        http = error.response
+        body = http.content if http.is_stream_consumed else b""
+        return judge_response(
+            http.status_code, http.headers, body, model=self._sent_model, rules=self._plan.policy.errors
+        )
+
+    def _shortened(self, seconds: float) -> httpx2.Timeout | None:
+        """The request's own time-outs, none longer than `seconds`; `None` when they need no change."""
+        timeout = self._request.timeout
+        if isinstance(timeout, anthropic.NotGiven):
+            client = client_of(self._call_next)
+            if client is None:
+                return None
+            timeout = client.timeout
+        given = timeout if isinstance(timeout, httpx2.Timeout) else httpx2.Timeout(timeout)
+        seconds = max(seconds, _SHORTEST_TIMEOUT)
+        return httpx2.Timeout(
+            connect=_least(given.connect, seconds),
+            read=_least(given.read, seconds),
+            write=_least(given.write, seconds),
+            pool=_least(given.pool, seconds),
+        )
+
+
+def _least(phase: float | None, seconds: float) -> float:
+    """`None` is httpx2's word for no limit at all."""
+    return seconds if phase is None or phase > seconds else phase
+
+
+def _patched(body: Any, rung: Rung) -> dict[str, Any]:
+    """The body for a rung: a shallow copy with its model and its patch; the caller's own body is not touched."""
+    patched = {**body, "model": rung.model}
+    for key, value in rung.set.items():
+        before = patched.get(key)
+        if key == "output_config" and isinstance(value, Mapping) and isinstance(before, Mapping):
+            merged = {**before, **value}
+            patched[key] = {name: setting for name, setting in merged.items() if setting is not None}
+        elif value is None:
+            patched.pop(key, None)
+        else:
+            patched[key] = value
+    return patched
+
+
+def _least_seconds(request: APIRequest) -> float:
+    """Seconds that an answer without streaming may honestly need; 0 for a stream, whose headers come at once."""
+    if request.stream:
+        return 0.0
+    tokens = request.json.get("max_tokens")  # type: ignore[union-attr]  # guarded: it is a dict
+    return tokens * _SECONDS_PER_TOKEN if isinstance(tokens, int) else 0.0
+
+
+def _is_whole(response: APIResponse[Any] | AsyncAPIResponse[Any], *, streamed: bool) -> bool:
+    """Whether a body that has been read looks like the JSON object that it should be: no proxy's page, no half."""
+    http = response.http_response
+    if streamed or not http.is_stream_consumed:
+        return True
+    content = http.content
+    return content[:64].lstrip()[:1] == b"{" and content[-64:].rstrip()[-1:] == b"}"
+
+
+def _circuit_open(finish: Finish, route: Route) -> CircuitOpen:
+    refusals = [refusal for _, refusal in finish.refusals]
+    waits = [refusal.retry_in for refusal in refusals if refusal.retry_in is not None]
+    response = httpx2.Response(
+        503, headers=NO_RETRY_HEADER, request=httpx2.Request("POST", "https://api.anthropic.com/v1/messages")
+    )
+    response.extensions[EXTENSION] = route
+    return CircuitOpen(
+        response=response,
+        retry_in=min(waits) if waits else None,
+        breakers=tuple(name for name, _ in finish.refusals),
+        request_ids=tuple(dict.fromkeys(refusal.request_id for refusal in refusals if refusal.request_id)),
+        route=route,
+    )

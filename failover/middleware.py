@@ -1,0 +1,259 @@
+"""The middleware of the official SDK, and `wrap`, which installs it.
+
+Everything is decided by the engine; the two drivers here differ only in how they send and sleep.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random as random_module
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anthropic
+import httpx2
+from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, CallNext, Middleware
+from typing_extensions import assert_never
+
+from .circuits import Board
+from .clock import Clock, SystemClock
+from .edge import Edge
+from .engine import Budget, Candidate, Finish, Plan, Send, Services, Wait
+from .errors import FailoverError
+from .events import Event
+from .exchange import Answer, Exchange, is_guarded
+from .policy import Policy, default_policy, load_policy
+from .sdk import middleware_of, same_call
+from .telemetry import Hub, LogListener, SpanListener, TracerProvider
+
+if TYPE_CHECKING:
+    import pybreaker
+
+    from .circuits.keeper import StorageFactory
+
+__all__ = ["Failover", "wrap"]
+
+_log = logging.getLogger("failover")
+_ERROR_STATUS = 400
+Client = TypeVar("Client", bound="anthropic.Anthropic | anthropic.AsyncAnthropic | Any")
+
+_given_up: ContextVar[tuple[str | None, BaseException] | None] = ContextVar("failover_given_up", default=None)
+"""The last connection error that a call in this context gave up with, and which SDK call that was."""
+
+
+class Failover(Middleware):
+    """Keeps calls answered while some of Claude is failing, as a policy says.
+
+    One object may serve many clients, sync and async, threads and event loops at once; they then share the circuits
+    and the retry budget. With `Anthropic(middleware=[Failover(policy)], max_retries=0)` it is installed by hand;
+    `wrap` does the same and more.
+    """
+
+    def __init__(
+        self,
+        policy: str | os.PathLike[str] | Policy | None = None,
+        *,
+        listeners: Sequence[Callable[[Event], None]] = (),
+        breaker_listeners: Sequence[pybreaker.CircuitBreakerListener] = (),
+        breaker_storage: StorageFactory | None = None,
+        tracer_provider: TracerProvider | None = None,
+        clock: Clock | None = None,
+        random: Callable[[], float] = random_module.random,
+    ) -> None:
+        """Load the policy and make the board.
+
+        Args:
+            policy: the path of a YAML file, a loaded `Policy`, or `None` for the default policy.
+            listeners: called with every event, in the thread of the call; what they raise is logged and dropped.
+            breaker_listeners: of every circuit, as pybreaker knows them.
+            breaker_storage: makes the pybreaker storage of the circuit with the name it is given.
+            tracer_provider: for spans; by default the global one, also when it is set later.
+            clock: where time comes from.
+            random: gives numbers from 0 up to 1, for jitter.
+
+        Raises:
+            PolicyError: the policy cannot be used.
+        """
+        self.policy = policy if isinstance(policy, Policy) else default_policy() if policy is None else load_policy(policy)
+        self._clock = clock or SystemClock()
+        hub = Hub((SpanListener(tracer_provider), LogListener(), *listeners))
+        self.board = Board(
+            self.policy.breaker,
+            now=self._clock.now,
+            random=random,
+            emit=hub.emit,
+            listeners=breaker_listeners,
+            storage=breaker_storage,
+        )
+        """All circuits of the clients that share this object."""
+        self._services = Services(self._clock.now, random, Budget(self.policy.retry.budget), hub.emit, hub.verbose)
+        self._plans: dict[str, Plan] = {}
+        self._warned = False
+
+    def __repr__(self) -> str:
+        """The policy and the board."""
+        return f"<Failover {self.policy.name}: {self.board!r}>"
+
+    def handle(self, request: APIRequest, call_next: CallNext) -> APIResponse[Any]:
+        """Guard one request of a sync client."""
+        if not is_guarded(request):
+            return call_next(request)
+        self._refuse_second_run(request)
+        exchange = Exchange(self._plan(request), self._services, request, call_next)
+        try:
+            while True:
+                action = exchange.call.next()
+                if isinstance(action, Send):
+                    exchange.take(_send(exchange.prepare(action), call_next))
+                elif isinstance(action, Wait):
+                    self._clock.sleep(action.seconds)
+                elif isinstance(action, Finish):
+                    return exchange.deliver(action)  # type: ignore[no-any-return]
+                else:
+                    assert_never(action)
+        except BaseException as error:
+            self._remember(request, error, exchange)
+            raise
+
+    async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> AsyncAPIResponse[Any]:
+        """Guard one request of an async client."""
+        if not is_guarded(request):
+            return await call_next(request)
+        self._refuse_second_run(request)
+        exchange = Exchange(self._plan(request), self._services, request, call_next)
+        try:
+            while True:
+                action = exchange.call.next()
+                if isinstance(action, Send):
+                    exchange.take(await _send_async(exchange.prepare(action), call_next))
+                elif isinstance(action, Wait):
+                    await self._clock.sleep_async(action.seconds)
+                elif isinstance(action, Finish):
+                    return exchange.deliver(action)  # type: ignore[no-any-return]
+                else:
+                    assert_never(action)
+        except BaseException as error:
+            self._remember(request, error, exchange)
+            raise
+
+    def _plan(self, request: APIRequest) -> Plan:
+        model: str = request.json["model"]  # type: ignore[index, call-overload, assignment]
+        plan = self._plans.get(model)
+        if plan is None:
+            candidates = tuple(
+                Candidate(index, rung, "default", self.board.breaker(rung.model))
+                for index, rung in enumerate(self.policy.rungs_for(model))
+            )
+            circuits = tuple(candidate.circuit for candidate in candidates)
+            plan = self._plans[model] = Plan(self.policy, model, candidates, circuits, self.board)
+        return plan
+
+    def _remember(self, request: APIRequest, error: BaseException, exchange: Exchange) -> None:
+        exchange.abandon(error)
+        if isinstance(error, anthropic.APIConnectionError):
+            _given_up.set((same_call(request), error))
+
+    def _refuse_second_run(self, request: APIRequest) -> None:
+        """Raise again what this very call gave up with, should the SDK's own retries run it once more."""
+        given_up = _given_up.get()
+        if given_up is None:
+            return
+        _given_up.set(None)
+        key, error = given_up
+        if request.retries_taken and key is not None and key == same_call(request):
+            if not self._warned:
+                self._warned = True
+                _log.warning(
+                    "the SDK's own retries are on and would multiply the policy's: "
+                    "make the client with max_retries=0, or use failover.wrap(client)"
+                )
+            _given_up.set(given_up)
+            raise error
+
+
+def wrap(
+    client: Client,
+    policy: str | os.PathLike[str] | Policy | Failover | None = None,
+    *,
+    listeners: Sequence[Callable[[Event], None]] = (),
+    breaker_listeners: Sequence[pybreaker.CircuitBreakerListener] = (),
+    breaker_storage: StorageFactory | None = None,
+    tracer_provider: TracerProvider | None = None,
+) -> Client:
+    """A client of the same type whose calls for messages are guarded by a policy.
+
+    The given client is left as it is, and shares its connections with the new one. The policy's retries take the
+    place of the SDK's for messages; every other endpoint keeps the retries that the client was made with.
+
+    Args:
+        client: any client of the `anthropic` package, sync or async.
+        policy: the path of a YAML file, a loaded `Policy`, a `Failover` to share with other clients, or `None` for
+            the default policy.
+        listeners: see `Failover`.
+        breaker_listeners: see `Failover`.
+        breaker_storage: see `Failover`.
+        tracer_provider: see `Failover`.
+
+    Raises:
+        PolicyError: the policy cannot be used.
+        FailoverError: the client is wrapped already.
+        TypeError: this is not a client, or a `Failover` and options for a new one were both given.
+    """
+    if not hasattr(client, "with_middleware"):
+        raise TypeError(f"wrap() takes a client of the anthropic package (2.12 or newer), not {type(client).__name__}")
+    before = middleware_of(client)
+    if any(isinstance(entry, Failover) for entry in before):
+        raise FailoverError("this client is wrapped already: wrap the original client, once")
+    options = (listeners, breaker_listeners, breaker_storage, tracer_provider)
+    if not isinstance(policy, Failover):
+        policy = Failover(
+            policy,
+            listeners=listeners,
+            breaker_listeners=breaker_listeners,
+            breaker_storage=breaker_storage,
+            tracer_provider=tracer_provider,
+        )
+    elif any(options):
+        raise TypeError("give listeners, storage and tracer_provider to the Failover that you share, not to wrap()")
+    wrapped: Client = client.copy(middleware=[Edge(), *before, policy])
+    return wrapped
+
+
+def _send(request: APIRequest, call_next: CallNext) -> Answer:
+    """Send once; what an upstream did wrong comes back as a value."""
+    try:
+        response = call_next(request)
+        http = getattr(response, "http_response", None)
+        if http is not None and http.status_code >= _ERROR_STATUS:
+            http.read()
+    except (anthropic.APIConnectionError, anthropic.APIStatusError) as error:
+        return error
+    except httpx2.HTTPError as error:
+        return _broken(error, response.http_request)
+    return response
+
+
+async def _send_async(request: APIRequest, call_next: AsyncCallNext) -> Answer:
+    """Send once; what an upstream did wrong comes back as a value."""
+    try:
+        response = await call_next(request)
+        http = getattr(response, "http_response", None)
+        if http is not None and http.status_code >= _ERROR_STATUS:
+            await http.aread()
+    except (anthropic.APIConnectionError, anthropic.APIStatusError) as error:
+        return error
+    except httpx2.HTTPError as error:
+        return _broken(error, response.http_request)
+    return response
+
+
+def _broken(error: httpx2.HTTPError, request: httpx2.Request) -> anthropic.APIConnectionError:
+    """The connection broke while the body of an error response was being read."""
+    if isinstance(error, httpx2.TimeoutException):
+        broken: anthropic.APIConnectionError = anthropic.APITimeoutError(request=request)
+    else:
+        broken = anthropic.APIConnectionError(request=request)
+    broken.__cause__ = error
+    return broken

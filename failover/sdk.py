@@ -1,0 +1,119 @@
+"""Every place where we lean on more of the SDK than its documentation promises, and what happens if that changes.
+
+Checked against `anthropic` 2.12. Each function degrades to doing less (no exception note, no shorter time-out)
+when the SDK no longer looks as it expects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import anthropic
+import httpx2
+from anthropic import APIRequest, APIResponse, AsyncAPIResponse
+
+__all__ = [
+    "NO_RETRY_HEADER",
+    "ResponseWrapper",
+    "client_of",
+    "middleware_of",
+    "raising_response",
+    "same_call",
+    "typed_error",
+    "with_options",
+]
+
+ResponseWrapper = APIResponse[Any] | AsyncAPIResponse[Any]
+
+NO_RETRY_HEADER = {"x-should-retry": "false"}
+"""A response header that the SDK's own retry loop obeys before it looks at the status."""
+
+_DEPTH = 64  # more middleware than anybody has
+
+
+def middleware_of(client: Any) -> tuple[Any, ...]:
+    """The middleware that a client was made with."""
+    return tuple(client._middleware)  # noqa: SLF001 - there is no public way to put one *before* the others
+
+
+def client_of(call_next: Callable[..., Any]) -> Any | None:
+    """The client that a middleware's `call_next` belongs to, or `None`.
+
+    A request that leaves its time-out to the client does not carry it, and the client is not in the request either;
+    but the chain's functions close over it.
+    """
+    for _ in range(_DEPTH):
+        code, cells = getattr(call_next, "__code__", None), getattr(call_next, "__closure__", None)
+        if code is None or cells is None:
+            return None
+        variables = dict(zip(code.co_freevars, cells, strict=True))
+        if "self" in variables:
+            return variables["self"].cell_contents
+        if "call_next" not in variables:
+            return None
+        call_next = variables["call_next"].cell_contents
+    return None
+
+
+def with_options(request: APIRequest, *, body: object = None, timeout: httpx2.Timeout | None = None) -> APIRequest:
+    """The same request with another body or time-out; nothing of the body is copied.
+
+    `APIRequest.copy` would copy the whole body deeply, whatever its size.
+    """
+    options = request.options.model_copy()
+    if body is not None:
+        options.json_data = body
+    if timeout is not None:
+        options.timeout = timeout
+    return APIRequest(
+        options=options,
+        cast_to=request.cast_to,
+        stream=request.stream,
+        stream_cls=request.stream_cls,
+        retries_taken=request.retries_taken,
+    )
+
+
+def same_call(request: APIRequest) -> str | None:
+    """A key that all runs of one SDK call share: the SDK's loop makes it once and keeps it for its retries."""
+    return request.options.idempotency_key
+
+
+def typed_error(response: ResponseWrapper) -> anthropic.APIStatusError | None:
+    """The typed error that the SDK would raise for an error response that has been read."""
+    make = getattr(response._client, "_make_status_error_from_response", None)  # noqa: SLF001 - its only maker
+    error = make(response.http_response) if make else None
+    return error if isinstance(error, anthropic.APIStatusError) else None
+
+
+def raising_response(error: anthropic.APIConnectionError, request: APIRequest, *, asynchronous: bool) -> ResponseWrapper:
+    """A response that the SDK's loop will not retry and whose reading raises `error`.
+
+    The loop retries every connection error that is raised to it. What it reads after it has decided not to retry it
+    no longer looks at; so that is where the error is handed over.
+    """
+    raw = httpx2.Response(
+        599, headers=NO_RETRY_HEADER, stream=_RaisingStream(error), request=error.request
+    )
+    kind: Any = AsyncAPIResponse if asynchronous else APIResponse
+    wrapper: ResponseWrapper = kind(
+        raw=raw,
+        cast_to=request.cast_to,
+        client=None,
+        stream=request.stream,
+        stream_cls=request.stream_cls,
+        options=request.options,
+    )
+    return wrapper
+
+
+class _RaisingStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise self._error
+
+    def __aiter__(self) -> Any:
+        raise self._error
