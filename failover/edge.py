@@ -1,34 +1,40 @@
-"""The outermost middleware of a wrapped client: what the policy gave up on leaves the SDK's retry loop at once.
+"""How the SDK's own retry loop is kept from sending again what the policy has given up.
 
-The SDK runs its middleware inside its own retry loop, which would send again what the policy has decided about.
-Turning that loop off would take it from every other endpoint too (`models.list`, `files`), so it stays as the client
-was made, and errors of guarded calls pass it in a form that it does not retry. Other requests pass untouched.
+The SDK runs its middleware inside its retry loop. Turning that loop off for a client would take it from every other
+endpoint too (`models.list`, `files`), so a wrapped client keeps it as it was made, and the outermost middleware
+hands the errors of guarded calls out in a form that the loop does not retry. Where `Failover` was installed by hand
+and the loop left on, a connection error can only be retried: the second run finds it remembered, and sends nothing.
 """
 
 from __future__ import annotations
 
+import logging
+from contextvars import ContextVar
 from typing import Any
 
 import anthropic
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, CallNext, Middleware
 
 from .recording import attach, route
-from .sdk import ResponseWrapper, raising_response, typed_error
+from .sdk import ResponseWrapper, call_key, raising_response, typed_error
 
-__all__ = ["Edge"]
+__all__ = ["Edge", "SecondRuns"]
+
+_log = logging.getLogger("failover")
+
+_given_up: ContextVar[tuple[str, anthropic.APIConnectionError] | None] = ContextVar("failover_given_up", default=None)
+"""The SDK call that the last guarded call of this context was, and the connection error that it gave up with."""
 
 
 class Edge(Middleware):
-    """Hands the errors of guarded calls to the caller, past the SDK's retry loop."""
+    """The outermost middleware of a wrapped client. Requests that are not guarded pass untouched."""
 
     def handle(self, request: APIRequest, call_next: CallNext) -> APIResponse[Any]:
         """Sync."""
         try:
             response = call_next(request)
         except anthropic.APIConnectionError as error:
-            if route(error) is None:
-                raise
-            return raising_response(error, request, asynchronous=False)  # type: ignore[return-value]
+            response = _handed_over(error, request, asynchronous=False)
         _raise_if_given_up(response)
         return response
 
@@ -37,11 +43,46 @@ class Edge(Middleware):
         try:
             response = await call_next(request)
         except anthropic.APIConnectionError as error:
-            if route(error) is None:
-                raise
-            return raising_response(error, request, asynchronous=True)  # type: ignore[return-value]
+            response = _handed_over(error, request, asynchronous=True)
         _raise_if_given_up(response)
         return response
+
+
+class SecondRuns:
+    """Remembers what a call gave up with, for the case that the SDK's loop runs the very same call again."""
+
+    def __init__(self) -> None:
+        self._warned = False
+
+    def remember(self, request: APIRequest, error: BaseException) -> None:
+        """A guarded call ends with this error."""
+        key = call_key(request)
+        if key is not None and isinstance(error, anthropic.APIConnectionError):
+            _given_up.set((key, error))
+
+    def refuse(self, request: APIRequest) -> None:
+        """Raise again what this very call gave up with before; do nothing for any other call."""
+        given_up = _given_up.get()
+        if given_up is None:
+            return
+        key, error = given_up
+        if not request.retries_taken or key != call_key(request):
+            _given_up.set(None)
+            return
+        if not self._warned:
+            self._warned = True
+            _log.warning(
+                "the SDK's own retries are on and would multiply the policy's: "
+                "make the client with max_retries=0, or use failover.wrap(client)"
+            )
+        raise error
+
+
+def _handed_over(error: anthropic.APIConnectionError, request: APIRequest, *, asynchronous: bool) -> Any:
+    if route(error) is None:  # not a guarded call's: the SDK may retry it
+        raise error
+    _given_up.set(None)
+    return raising_response(error, request, asynchronous=asynchronous)
 
 
 def _raise_if_given_up(response: ResponseWrapper) -> None:
@@ -49,7 +90,7 @@ def _raise_if_given_up(response: ResponseWrapper) -> None:
     if not isinstance(response, (APIResponse, AsyncAPIResponse)) or response.http_response.is_success:
         return
     taken = route(response)
-    error = typed_error(response) if taken is not None else None
+    error = None if taken is None else typed_error(response)
     if taken is not None and error is not None:
         attach(error, taken)
         raise error

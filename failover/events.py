@@ -24,7 +24,7 @@ CallOutcome: TypeAlias = Literal["primary", "fallback", "exhausted", "refused", 
 AttemptReason: TypeAlias = Literal["primary", "retry", "fallback", "probe", "last_resort"]
 BreakerState: TypeAlias = Literal["closed", "open", "half_open"]
 Verdict: TypeAlias = Literal["success", "failure", "neutral", "open"]
-SkipReason: TypeAlias = Literal["open", "probing", "ramp", "account", "deadline"]
+SkipReason: TypeAlias = Literal["open", "probing", "ramp", "account", "unavailable", "deadline"]
 WaitCause: TypeAlias = Literal["backoff", "retry_after", "between_passes"]
 
 

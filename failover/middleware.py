@@ -5,11 +5,9 @@ Everything is decided by the engine; the two drivers here differ only in how the
 
 from __future__ import annotations
 
-import logging
 import os
 import random as random_module
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anthropic
@@ -19,13 +17,13 @@ from typing_extensions import assert_never
 
 from .circuits import Board
 from .clock import Clock, SystemClock
-from .edge import Edge
+from .edge import Edge, SecondRuns
 from .engine import Budget, Candidate, Finish, Plan, Send, Services, Wait
 from .errors import FailoverError
 from .events import Event
 from .exchange import Answer, Exchange, is_guarded
 from .policy import Policy, default_policy, load_policy
-from .sdk import middleware_of, same_call
+from .sdk import middleware_of
 from .telemetry import Hub, LogListener, SpanListener, TracerProvider
 
 if TYPE_CHECKING:
@@ -35,12 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Failover", "wrap"]
 
-_log = logging.getLogger("failover")
 _ERROR_STATUS = 400
-Client = TypeVar("Client", bound="anthropic.Anthropic | anthropic.AsyncAnthropic | Any")
-
-_given_up: ContextVar[tuple[str | None, BaseException] | None] = ContextVar("failover_given_up", default=None)
-"""The last connection error that a call in this context gave up with, and which SDK call that was."""
+Client = TypeVar("Client")
 
 
 class Failover(Middleware):
@@ -90,7 +84,7 @@ class Failover(Middleware):
         """All circuits of the clients that share this object."""
         self._services = Services(self._clock.now, random, Budget(self.policy.retry.budget), hub.emit, hub.verbose)
         self._plans: dict[str, Plan] = {}
-        self._warned = False
+        self._second_runs = SecondRuns()
 
     def __repr__(self) -> str:
         """The policy and the board."""
@@ -100,7 +94,7 @@ class Failover(Middleware):
         """Guard one request of a sync client."""
         if not is_guarded(request):
             return call_next(request)
-        self._refuse_second_run(request)
+        self._second_runs.refuse(request)
         exchange = Exchange(self._plan(request), self._services, request, call_next)
         try:
             while True:
@@ -114,14 +108,15 @@ class Failover(Middleware):
                 else:
                     assert_never(action)
         except BaseException as error:
-            self._remember(request, error, exchange)
+            exchange.abandon(error)
+            self._second_runs.remember(request, error)
             raise
 
     async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> AsyncAPIResponse[Any]:
         """Guard one request of an async client."""
         if not is_guarded(request):
             return await call_next(request)
-        self._refuse_second_run(request)
+        self._second_runs.refuse(request)
         exchange = Exchange(self._plan(request), self._services, request, call_next)
         try:
             while True:
@@ -135,7 +130,8 @@ class Failover(Middleware):
                 else:
                     assert_never(action)
         except BaseException as error:
-            self._remember(request, error, exchange)
+            exchange.abandon(error)
+            self._second_runs.remember(request, error)
             raise
 
     def _plan(self, request: APIRequest) -> Plan:
@@ -149,28 +145,6 @@ class Failover(Middleware):
             circuits = tuple(candidate.circuit for candidate in candidates)
             plan = self._plans[model] = Plan(self.policy, model, candidates, circuits, self.board)
         return plan
-
-    def _remember(self, request: APIRequest, error: BaseException, exchange: Exchange) -> None:
-        exchange.abandon(error)
-        if isinstance(error, anthropic.APIConnectionError):
-            _given_up.set((same_call(request), error))
-
-    def _refuse_second_run(self, request: APIRequest) -> None:
-        """Raise again what this very call gave up with, should the SDK's own retries run it once more."""
-        given_up = _given_up.get()
-        if given_up is None:
-            return
-        _given_up.set(None)
-        key, error = given_up
-        if request.retries_taken and key is not None and key == same_call(request):
-            if not self._warned:
-                self._warned = True
-                _log.warning(
-                    "the SDK's own retries are on and would multiply the policy's: "
-                    "make the client with max_retries=0, or use failover.wrap(client)"
-                )
-            _given_up.set(given_up)
-            raise error
 
 
 def wrap(
@@ -203,7 +177,8 @@ def wrap(
     """
     if not hasattr(client, "with_middleware"):
         raise TypeError(f"wrap() takes a client of the anthropic package (2.12 or newer), not {type(client).__name__}")
-    before = middleware_of(client)
+    sdk_client: Any = client
+    before = middleware_of(sdk_client)
     if any(isinstance(entry, Failover) for entry in before):
         raise FailoverError("this client is wrapped already: wrap the original client, once")
     options = (listeners, breaker_listeners, breaker_storage, tracer_provider)
@@ -217,7 +192,7 @@ def wrap(
         )
     elif any(options):
         raise TypeError("give listeners, storage and tracer_provider to the Failover that you share, not to wrap()")
-    wrapped: Client = client.copy(middleware=[Edge(), *before, policy])
+    wrapped: Client = sdk_client.copy(middleware=[Edge(), *before, policy])
     return wrapped
 
 

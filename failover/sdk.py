@@ -19,7 +19,7 @@ __all__ = [
     "client_of",
     "middleware_of",
     "raising_response",
-    "same_call",
+    "call_key",
     "typed_error",
     "with_options",
 ]
@@ -75,7 +75,7 @@ def with_options(request: APIRequest, *, body: object = None, timeout: httpx2.Ti
     )
 
 
-def same_call(request: APIRequest) -> str | None:
+def call_key(request: APIRequest) -> str | None:
     """A key that all runs of one SDK call share: the SDK's loop makes it once and keeps it for its retries."""
     return request.options.idempotency_key
 

@@ -75,18 +75,19 @@ class Board:
     def breaker(self, model: str, client: str = _DEFAULT_CLIENT) -> Breaker:
         """The breaker of a model on a client, made now if need be."""
         name = model if client == _DEFAULT_CLIENT else f"{client}/{model}"
-        with self._lock:
-            breaker = self._breakers.get(name)
-            if breaker is None:
-                breaker = self._breakers[name] = Breaker(
-                    name,
-                    self._rules,
-                    now=self._now,
-                    random=self._random,
-                    emit=self._emit,
-                    make_keeper=self._make_keeper,
-                )
-            return breaker
+        breaker = self._breakers.get(name)
+        if breaker is None:  # made outside of the lock, for a user's storage may do I/O; the first one made is kept
+            made = Breaker(
+                name,
+                self._rules,
+                now=self._now,
+                random=self._random,
+                emit=self._emit,
+                make_keeper=self._make_keeper,
+            )
+            with self._lock:
+                breaker = self._breakers.setdefault(name, made)
+        return breaker
 
     def last_resort(self, circuits: Sequence[Circuit]) -> tuple[int, Permit] | None:
         """When every circuit refuses: one call in each interval may still try, each time another of them.

@@ -12,9 +12,10 @@ in order, from whichever thread comes first.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import TypeAlias
+
+from pybreaker import CircuitBreaker
 
 from failover.engine.locks import renew_after_fork
 from failover.engine.outcome import Outcome
@@ -24,14 +25,15 @@ from failover.events import BreakerState, BreakerTransition, Event
 from failover.policy.model import BreakerRules
 
 from .keeper import Keeper
+from .monitor import Monitor
 from .open_time import OpenTime
-from .outbox import Outbox
 from .permit import BreakerPermit
 from .trip import TripRules
 
 __all__ = ["Breaker"]
 
 _FOREVER = float("inf")
+_NOT_FOR_A_LAST_RESORT = frozenset({"isolated", "retry_after", "unavailable"})
 _BUSY = 1.0  # seconds to look again when every probe is out
 
 _Note: TypeAlias = BreakerTransition | AttemptFailed | None
@@ -71,20 +73,19 @@ class Breaker:
         self._probes: list[BreakerPermit] = []
         self._probe_successes = 0
         self._last_failure: Outcome | None = None
-        self._outbox: Outbox[_Note] = Outbox(self._deliver)
-        self.after_fork()
-        renew_after_fork(self)
+        self._monitor: Monitor[_Note] = Monitor(self._tell)
         self._keeper = make_keeper(name, self._wished)
-        if self._keeper.initial_state() != "closed":
-            self._move("open", now(), reason="stored", open_for=self._open_time.next(now() - self._closed_at))
-            self._outbox.clear()  # nothing happened just now: the storage said so already
+        self._choose_path()
+        if self._keeper.remembered_state() != "closed":
+            self._open_needs_lock(now(), "stored")
+            self._monitor.renew()  # nothing happened just now: the storage said so already
+        renew_after_fork(self)
 
     def after_fork(self) -> None:
-        """In a forked child: a lock of its own, and none of the parent's probes."""
-        self._lock = threading.RLock()
-        self._outbox.after_fork()
+        """In a forked child: locks of its own, and none of the parent's probes or news."""
+        self._monitor.renew()
+        self._keeper.renew()
         self._probes.clear()
-        self._open_the_fast_path()
 
     def __repr__(self) -> str:
         """The state, and what it waits for."""
@@ -98,7 +99,7 @@ class Breaker:
         return self._state
 
     @property
-    def pybreaker(self) -> object:
+    def pybreaker(self) -> CircuitBreaker:
         """The `pybreaker.CircuitBreaker` that keeps the state, for listeners and for opening or closing by hand."""
         return self._keeper.circuit
 
@@ -109,23 +110,19 @@ class Breaker:
         generation = self._fast_generation
         if generation is not None:
             return BreakerPermit(self, generation, "closed")
-        now = self._now()
-        with self._lock:
-            answer = self._admit_needs_lock(now)
-        self._outbox.flush()
-        return answer
+        return self._monitor.run(self._admit_needs_lock, self._now())
 
     def outlook(self) -> Refusal | None:
         """What `admit` would refuse with now, changing nothing; `None` when it would let an attempt through."""
         if self._state == "closed":
             return None
         now = self._now()
-        with self._lock:
+        with self._monitor.lock:
             return self._refusal_needs_lock(now)
 
     def last_resort(self) -> BreakerPermit | None:
         """A permit although the circuit refuses, if its refusal is one that a single try may test."""
-        with self._lock:
+        with self._monitor.lock:
             if self._state == "closed":  # refused for its ramp only
                 return BreakerPermit(self, self._generation, "closed")
             refusal = self._refusal_needs_lock(self._now())
@@ -135,7 +132,7 @@ class Breaker:
 
     def _admit_needs_lock(self, now: float) -> BreakerPermit | Refusal:
         if self._state == "open" and now >= self._open_until:
-            self._move("half_open", now, reason="open_time_over")
+            self._move("half_open", now, "open_time_over")
         if self._state == "closed":
             return self._admit_closed_needs_lock(now)
         refusal = self._refusal_needs_lock(now)
@@ -150,14 +147,14 @@ class Breaker:
         if ramp is not None:
             share = ramp.start + (1 - ramp.start) * (now - self._closed_at) / ramp.over
             if share >= 1:
-                self._open_the_fast_path()
+                self._choose_path()
             elif self._random() >= share:
-                return Refusal("closed", 0.0, "ramp", None, last_resort=True)
+                return Refusal("closed", 0.0, "ramp", None, last_resort=self._rules.last_resort is not None)
         permit = BreakerPermit(self, self._generation, "closed")
         reason = self._trip.started(permit, now) if self._trip.watches_hung_calls else None
         if reason is None:
             return permit
-        self._trip_needs_lock(now, reason)
+        self._open_needs_lock(now, reason)
         return self._refusal_needs_lock(now) or permit
 
     def _refusal_needs_lock(self, now: float) -> Refusal | None:
@@ -166,8 +163,8 @@ class Breaker:
         if self._state == "open" and now < self._open_until:
             by_hand = self._open_until == _FOREVER
             retry_in = None if by_hand else self._open_until - now
-            asked = self._reason in ("retry_after", "isolated")
-            return Refusal("open", retry_in, "open", request_id, last_resort=not asked)
+            testable = self._rules.last_resort is not None and self._reason not in _NOT_FOR_A_LAST_RESORT
+            return Refusal("open", retry_in, "open", request_id, last_resort=testable)
         if self._state == "half_open":
             self._probes = [probe for probe in self._probes if probe.lease_until > now]
             if len(self._probes) >= self._rules.probe.permits:
@@ -178,101 +175,103 @@ class Breaker:
 
     def settle(self, permit: BreakerPermit, outcome: Outcome | None, seconds: float, open_for: float | None) -> None:
         """A permit came back, with an outcome or (`None`) without a verdict. Called by the permit, once."""
-        now = self._now()
-        with self._lock:
-            if permit in self._probes:
-                self._probes.remove(permit)
-            if self._trip.watches_hung_calls:
-                self._trip.ended(permit)
-            if permit.generation != self._generation:
-                self.late += 1
-            elif outcome is not None:
-                self._count_needs_lock(permit, outcome, now, seconds, open_for)
-        self._outbox.flush()
+        self._monitor.run(self._settle_needs_lock, permit, outcome, seconds, open_for)
 
-    def _count_needs_lock(
-        self, permit: BreakerPermit, outcome: Outcome, now: float, seconds: float, open_for: float | None
+    def _settle_needs_lock(
+        self, permit: BreakerPermit, outcome: Outcome | None, seconds: float, open_for: float | None
     ) -> None:
-        counts = outcome.counts
-        if counts == "success":
+        if permit in self._probes:
+            self._probes.remove(permit)
+        if self._trip.watches_hung_calls:
+            self._trip.ended(permit)
+        if outcome is None:
+            return
+        if permit.generation != self._generation:
+            self.late += 1
+            return
+        now = self._now()
+        if outcome.counts == "success":
             self._count_success_needs_lock(permit, now, seconds)
-        elif counts == "failure":
+            return
+        reason = None
+        if outcome.counts == "failure":
+            reason = self._count_failure_needs_lock(outcome, now, seconds)
+        elif outcome.counts == "open":
+            reason = "unavailable"
+        if reason is not None or open_for is not None:
             self._last_failure = outcome
-            self._count_failure_needs_lock(outcome, now, seconds)
-        elif counts == "open":
-            self._last_failure = outcome
-            self._trip_needs_lock(now, "unavailable")
-        if open_for is not None and counts != "success":
-            self._last_failure = outcome
-            until = now + open_for
-            if self._state != "open" or until > self._open_until:
-                self._move("open", now, reason="retry_after", open_for=open_for)
+            self._open_needs_lock(now, reason, open_for)
 
     def _count_success_needs_lock(self, permit: BreakerPermit, now: float, seconds: float) -> None:
-        if self._keeper.has_listeners or self._trip.consecutive:
-            self._outbox.put(None)
+        if self._trip.consecutive or self._keeper.has_listeners:
+            self._monitor.note(None)
         if permit.state == "closed":
             reason = self._trip.success(now, seconds)
             if reason is not None:
-                self._trip_needs_lock(now, reason)
+                self._open_needs_lock(now, reason)
             return
-        last_resort = self._state == "open"
-        successes = self._probe_successes = self._probe_successes + 1
+        successes = self._probe_successes + 1
+        if self._state == "open":
+            self._move("half_open", now, "last_resort_succeeded")
+        self._probe_successes = successes
         if successes >= self._rules.probe.successes:
-            self._move("closed", now, reason="probe_succeeded")
-        elif last_resort:
-            self._move("half_open", now, reason="last_resort_succeeded")
-            self._probe_successes = successes
+            self._move("closed", now, "probe_succeeded")
 
-    def _count_failure_needs_lock(self, outcome: Outcome, now: float, seconds: float) -> None:
-        self._outbox.put(AttemptFailed(self.name, outcome.error_type, outcome.status, outcome.request_id))
+    def _count_failure_needs_lock(self, outcome: Outcome, now: float, seconds: float) -> str | None:
+        """Count it; the reason to open, if it is one. A failed last resort is none: the circuit is open."""
+        self._last_failure = outcome
+        self._monitor.note(AttemptFailed(self.name, outcome.error_type, outcome.status, outcome.request_id))
         reason = self._trip.failure(now, seconds)
         if self._state == "half_open":
-            reason = "probe_failed"
-        if reason is not None and self._state != "open":  # a failed last resort changes nothing
-            self._trip_needs_lock(now, reason)
-
-    def _trip_needs_lock(self, now: float, reason: str) -> None:
-        self._move("open", now, reason=reason, open_for=self._next_open_time(now))
-
-    def _next_open_time(self, now: float) -> float:
-        return self._open_time.next(now - self._closed_at if self._state == "closed" else 0.0)
+            return "probe_failed"
+        return reason if self._state == "closed" else None
 
     # --- by hand ---------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Open the circuit as if a rule had tripped it; it probes again by itself."""
-        now = self._now()
-        with self._lock:
-            self._trip_needs_lock(now, "manual")
-        self._outbox.flush()
+        """Open the circuit as if a rule had tripped it; it probes again by itself. An open one stays as it is."""
+        self._monitor.run(self._open_needs_lock, self._now(), "manual")
 
     def close(self) -> None:
         """Close the circuit and forget what was counted."""
-        with self._lock:
-            self._open_time.forget()
-            self._move("closed", self._now(), reason="manual")
-        self._outbox.flush()
+        self._monitor.run(self._wish_needs_lock, "closed")
 
     def isolate(self) -> None:
         """Hold the circuit open until `close()`: no probe, no last resort."""
-        with self._lock:
-            self._move("open", self._now(), reason="isolated", open_for=_FOREVER)
-        self._outbox.flush()
+        self._monitor.run(self._open_needs_lock, self._now(), "isolated", _FOREVER)
 
     def _wished(self, state: BreakerState) -> None:
         """Somebody moved the pybreaker circuit themselves."""
+        self._monitor.run(self._wish_needs_lock, state)
+
+    def _wish_needs_lock(self, state: BreakerState) -> None:
         now = self._now()
-        with self._lock:
-            if state == self._state:
-                return
-            open_for = self._next_open_time(now) if state == "open" else None
-            self._move(state, now, reason="manual", open_for=open_for)
-        self._outbox.flush()
+        if state == "open":
+            self._open_needs_lock(now, "manual")
+            return
+        self._open_time.forget()
+        self._trip.reset()
+        if state != self._state:
+            self._move(state, now, "manual")
 
     # --- moving ----------------------------------------------------------------------------------------------
 
-    def _move(self, to: BreakerState, now: float, *, reason: str, open_for: float | None = None) -> None:
+    def _open_needs_lock(self, now: float, reason: str | None, wish: float | None = None) -> None:
+        """Open for a `reason`, or for as long as the server (or a hand) wishes, whichever is longer."""
+        if self._state == "open":
+            if wish is not None and now + wish > self._open_until:
+                self._open_until = now + wish
+                self._reason = reason if wish == _FOREVER and reason else "retry_after"
+                self._generation += 1  # a last resort that is out no longer speaks for it
+            return
+        seconds = self._open_time.next(now - self._closed_at if self._state == "closed" else 0.0) if reason else 0.0
+        if wish is not None and wish > seconds:
+            seconds = wish
+            reason = reason if wish == _FOREVER else "retry_after"
+        self._open_until = now + seconds
+        self._move("open", now, reason or "retry_after")
+
+    def _move(self, to: BreakerState, now: float, reason: str) -> None:
         """The only place where the state changes. Needs the lock."""
         before, failures, last = self._state, self._trip.consecutive, self._last_failure
         self._state = to
@@ -280,32 +279,30 @@ class Breaker:
         self._reason = reason
         self._probes.clear()
         self._probe_successes = 0
-        if to == "open":
-            self._open_until = now + (open_for or 0.0)
-        elif to == "closed":
+        if to == "closed":
             self._closed_at = now
             self._trip.reset()
-        self._open_the_fast_path()
-        self._outbox.put(
+        self._choose_path()
+        self._monitor.note(
             BreakerTransition(
                 self.name,
                 before,
                 to,
                 reason,
                 failures,
-                None if open_for == _FOREVER else open_for,
+                self._open_until - now if to == "open" and self._open_until < _FOREVER else None,
                 last.error_type if last else None,
                 last.request_id if last else None,
             )
         )
 
-    def _open_the_fast_path(self) -> None:
+    def _choose_path(self) -> None:
         """While closed and with no rule that looks at asking, permits are given without the lock."""
         plain = self._state == "closed" and not self._trip.watches_hung_calls
         ramping = self._rules.ramp is not None and self._now() < self._closed_at + self._rules.ramp.over
         self._fast_generation = self._generation if plain and not ramping else None
 
-    def _deliver(self, note: _Note) -> None:
+    def _tell(self, note: _Note) -> None:
         if isinstance(note, BreakerTransition):
             self._keeper.move(note.to_state)
             self._emit(note)

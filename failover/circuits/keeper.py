@@ -1,8 +1,8 @@
 """The pybreaker side of a breaker: state, listeners and storage as programs that use pybreaker know them.
 
 Only pybreaker's public methods are used, and never `call()`, which would hold a lock while the request runs. Our
-breaker decides and then moves the keeper; a state that somebody else gave the keeper (`keeper.open()` by hand) comes
-back to our breaker as a wish. A listener or storage that raises harms no call.
+breaker decides and then moves the keeper; a state that somebody else gave the circuit (`breaker.pybreaker.open()`)
+comes back to our breaker as a wish. A listener or storage that raises harms no call and no other listener.
 """
 
 from __future__ import annotations
@@ -12,79 +12,112 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import pybreaker
+from pybreaker import (
+    STATE_CLOSED,
+    STATE_HALF_OPEN,
+    STATE_OPEN,
+    CircuitBreaker,
+    CircuitBreakerListener,
+    CircuitBreakerStorage,
+    CircuitMemoryStorage,
+)
 
 from failover.errors import AttemptFailed
 from failover.events import BreakerState
 
 __all__ = ["Keeper", "StorageFactory"]
 
-StorageFactory = Callable[[str], pybreaker.CircuitBreakerStorage]
+StorageFactory = Callable[[str], CircuitBreakerStorage]
 
 _log = logging.getLogger("failover")
-_TO_PYBREAKER: dict[BreakerState, str] = {
-    "closed": pybreaker.STATE_CLOSED,
-    "open": pybreaker.STATE_OPEN,
-    "half_open": pybreaker.STATE_HALF_OPEN,
-}
+_TO_PYBREAKER: dict[BreakerState, str] = {"closed": STATE_CLOSED, "open": STATE_OPEN, "half_open": STATE_HALF_OPEN}
 _FROM_PYBREAKER: dict[str, BreakerState] = {theirs: ours for ours, theirs in _TO_PYBREAKER.items()}
 
 
-class Keeper:
-    """Keeps one breaker's state in a `pybreaker.CircuitBreaker`, and tells its listeners."""
+class Keeper(CircuitBreakerListener):
+    """Keeps one breaker's state in a `pybreaker.CircuitBreaker`, and tells users' listeners."""
+
+    circuit: CircuitBreaker
 
     def __init__(
         self,
         name: str,
         *,
-        listeners: Sequence[pybreaker.CircuitBreakerListener],
+        listeners: Sequence[CircuitBreakerListener],
         storage: StorageFactory | None,
         wished: Callable[[BreakerState], None],
     ) -> None:
-        self._storage = storage(name) if storage else pybreaker.CircuitMemoryStorage(pybreaker.STATE_CLOSED)
+        self._name = name
+        self._listeners = listeners
         self._wished = wished
         self._moving_to: str | None = None
         self._complained = False
-        mirror: list[Any] = [_Mirror(self._moved)]
-        self.has_listeners = bool(listeners)
-        self.circuit = pybreaker.CircuitBreaker(
-            name=name, listeners=[*mirror, *listeners], state_storage=self._storage, throw_new_error_on_trip=False
+        self._storage = self._readable(storage)
+        self.renew()
+
+    def renew(self) -> None:
+        """Make the pybreaker circuit, anew in a forked child: its lock may have been held in the parent."""
+        self.circuit = CircuitBreaker(
+            name=self._name, listeners=[self], state_storage=self._storage, throw_new_error_on_trip=False
         )
 
-    def initial_state(self) -> BreakerState:
-        """The state that a storage remembers from before; `closed` when it has none or cannot be read."""
-        return self._guarded(lambda: _FROM_PYBREAKER.get(self.circuit.current_state, "closed")) or "closed"
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody wants to hear of single successes."""
+        return bool(self._listeners) or len(self.circuit.listeners) > 1
+
+    def remembered_state(self) -> BreakerState:
+        """The state that the storage remembers, perhaps from before this program."""
+        return _FROM_PYBREAKER.get(self._guarded(lambda: self._storage.state), "closed")
 
     def move(self, state: BreakerState) -> None:
         """Put the pybreaker circuit into `state`; its listeners hear of it."""
-        self._moving_to = _TO_PYBREAKER[state]
+        target = _TO_PYBREAKER[state]
+        if target == self._moving_to or self._guarded(lambda: self.circuit.current_state) == target:
+            return  # it was moved by hand, and that is how we know
         moves: dict[BreakerState, Callable[[], object]] = {
             "closed": self.circuit.close,
             "open": self.circuit.open,
             "half_open": self.circuit.half_open,
         }
-        try:
-            if self._guarded(lambda: self.circuit.current_state) != self._moving_to:
-                self._guarded(moves[state])
-        finally:
-            self._moving_to = None
+        self._during(target, partial(self._guarded, moves[state]))
 
     def failed(self, error: AttemptFailed) -> None:
         """An attempt counted as a failure."""
         self._guarded(self._storage.increment_counter)
-        for listener in self.circuit.listeners:
+        for listener in self._everybody():
             self._guarded(partial(listener.failure, self.circuit, error))
 
     def succeeded(self) -> None:
         """An attempt counted as a success."""
-        if self._guarded(lambda: self.circuit.fail_counter):
-            self._guarded(self._storage.reset_counter)
-        for listener in self.circuit.listeners:
+        self._guarded(self._storage.reset_counter)
+        for listener in self._everybody():
             self._guarded(partial(listener.success, self.circuit))
 
-    def _moved(self, state: str) -> None:
-        if state != self._moving_to:
-            self._wished(_FROM_PYBREAKER[state])
+    def state_change(self, cb: Any, old_state: Any, new_state: Any) -> None:
+        """Told by pybreaker: pass it on to users' listeners, and to our breaker if it was not our breaker's doing."""
+        for listener in self._listeners:
+            self._guarded(partial(listener.state_change, cb, old_state, new_state))
+        if new_state.name != self._moving_to:
+            self._during(new_state.name, partial(self._wished, _FROM_PYBREAKER[new_state.name]))
+
+    def _everybody(self) -> list[CircuitBreakerListener]:
+        added: list[CircuitBreakerListener] = [entry for entry in self.circuit.listeners if entry is not self]
+        return [*self._listeners, *added]
+
+    def _during(self, target: str, action: Callable[[], object]) -> None:
+        before, self._moving_to = self._moving_to, target
+        try:
+            action()
+        finally:
+            self._moving_to = before
+
+    def _readable(self, make: StorageFactory | None) -> CircuitBreakerStorage:
+        """The user's storage if it can be made and read, else one in memory."""
+        storage: CircuitBreakerStorage | None = self._guarded(partial(make, self._name)) if make else None
+        if storage is not None and self._guarded(lambda: storage.state) in _FROM_PYBREAKER:
+            return storage
+        return CircuitMemoryStorage(STATE_CLOSED)
 
     def _guarded(self, action: Callable[[], Any]) -> Any:
         try:
@@ -92,15 +125,5 @@ class Keeper:
         except Exception as error:  # noqa: BLE001 - somebody else's listener or storage must not fail a call
             level = logging.DEBUG if self._complained else logging.WARNING
             self._complained = True
-            _log.log(level, "circuit %s: a listener or storage raised %s", self.circuit.name, type(error).__name__)
+            _log.log(level, "circuit %s: a listener or storage raised %s", self._name, type(error).__name__)
             return None
-
-
-class _Mirror(pybreaker.CircuitBreakerListener):
-    """Our own ear at the pybreaker circuit; first in line, so that it hears before a user's listener reacts."""
-
-    def __init__(self, moved: Callable[[str], None]) -> None:
-        self._moved = moved
-
-    def state_change(self, cb: Any, old_state: Any, new_state: Any) -> None:  # noqa: ARG002 - pybreaker's signature
-        self._moved(new_state.name)

@@ -29,6 +29,7 @@ __all__ = ["Call"]
 _FOREVER = float("inf")
 _LONGEST_OPENING = 86_400.0  # a day; a server's wish beyond that is more likely a slip than a plan
 _ACCOUNT_REFUSES = Refusal("closed", None, "account", None, last_resort=False)
+_GONE = Refusal("open", None, "unavailable", None, last_resort=False)
 _NO_TIME = Refusal("closed", None, "deadline", None, last_resort=False)
 
 
@@ -47,7 +48,7 @@ class Call:
         "_plan",
         "_position",
         "_record",
-        "_sent",
+        "_sent_to",
         "_sent_at",
         "_sent_in_pass",
         "_services",
@@ -80,8 +81,8 @@ class Call:
         self._tries = 0
         self._sent_in_pass = False
         self._sent_at = now
-        self._sent = 0  # one bit for each rung that has been sent to
-        self._blocked: set[str] = set()
+        self._sent_to: set[int] = set()
+        self._blocked: dict[int, Refusal] = {}
         self._current: Candidate | None = None
         self._permit: Permit | None = None
         self._decided: Wait | Finish | None = None
@@ -119,7 +120,7 @@ class Call:
         in_place = self._worth_repeating(candidate, outcome)
         permit.report(outcome, seconds=seconds, open_for=self._cooling(outcome, in_place=in_place))
         self._record.answered(candidate, outcome, seconds)
-        if outcome.scope != "model":
+        if outcome.then == "raise" or outcome.scope == "account" or outcome.counts == "open":
             self._settle(candidate, outcome)
         if self._decided is None and not (in_place and self._repeat(candidate, outcome, now)):
             self._position = max(self._position, candidate.index) + 1
@@ -140,8 +141,9 @@ class Call:
 
     def _ask(self, candidate: Candidate) -> Send | None:
         """Send to this candidate if its circuit, its client and the deadline allow; else pass it over."""
-        if candidate.client in self._blocked:
-            return self._skip(candidate, _ACCOUNT_REFUSES)
+        blocked = self._blocked.get(candidate.index)
+        if blocked is not None:
+            return self._skip(candidate, blocked)
         available = self._available(candidate)
         if available <= 0:
             return self._skip(candidate, _NO_TIME)
@@ -173,12 +175,12 @@ class Call:
         self._tries += 1
         self._sent_in_pass = True
         self._record.sending(candidate, permit, reason or self._reason(candidate))
-        self._sent |= 1 << candidate.index
+        self._sent_to.add(candidate.index)
         self._sent_at = self._services.now()
         return Send(candidate, None if timeout == _FOREVER else timeout)
 
     def _reason(self, candidate: Candidate) -> AttemptReason:
-        if self._sent >> candidate.index & 1:
+        if candidate.index in self._sent_to:
             return "retry"
         return "fallback" if candidate.index else "primary"
 
@@ -191,7 +193,7 @@ class Call:
     def _another_after(self, candidate: Candidate) -> bool:
         """Whether this pass could still go to a later rung."""
         return any(
-            later.client not in self._blocked and later.circuit.outlook() is None
+            later.index not in self._blocked and later.circuit.outlook() is None
             for later in self._plan.candidates[candidate.index + 1 :]
         )
 
@@ -201,7 +203,8 @@ class Call:
         """Whether the same rung should be asked again, before asking whether it may."""
         retry = self._plan.policy.retry
         wish = outcome.retry_after
-        if self._tries >= retry.tries or (wish is not None and wish > retry.retry_after.max):
+        last_resort = self._position > candidate.index
+        if last_resort or self._tries >= retry.tries or (wish is not None and wish > retry.retry_after.max):
             return False
         if outcome.then == "repeat" or (outcome.then == "wait" and wish is not None):
             return True
@@ -225,36 +228,35 @@ class Call:
         wish = outcome.retry_after
         if wish:  # never earlier than asked, and not all callers at the same moment
             seconds = max(seconds, wish * (1 + 0.1 * services.random()))
-        if now + seconds >= self._deadline or candidate.circuit.outlook() is not None or not services.budget.take(now):
+        in_time = self._available(candidate) - seconds > self._plan.policy.retry.reserve / 2
+        if not in_time or candidate.circuit.outlook() is not None or not services.budget.take(now):
             return False
-        self._decided = Wait(seconds, "retry_after" if wish and seconds >= wish else "backoff")
+        self._decided = Wait(seconds, "retry_after" if wish else "backoff")
         return True
 
     def _settle(self, candidate: Candidate, outcome: Outcome) -> None:
-        """An answer about the request or the account, not about one model.
+        """An answer that will not change within this call: about the request, the account, or a model that is gone.
 
-        From the model that was asked for, it is the truth about this call. From a fallback it may only mean that
-        the fallback cannot take this request, so the first real cause is what the caller should see.
+        From the model that was asked for, a word about the request or the account is the truth about this call. From
+        a fallback it may only mean that the fallback cannot take this request, so the first real cause is shown.
         """
-        if candidate.index == 0 or len(self._record.attempts) == 1:
+        gone = outcome.counts == "open" and outcome.scope == "model"
+        if not gone and (candidate.index == 0 or len(self._record.attempts) == 1):
             self._decisive = len(self._record.attempts)
-        if outcome.then == "raise":
+        for other in self._plan.candidates:
+            if other is candidate if gone else other.client == candidate.client:
+                self._blocked[other.index] = _GONE if gone else _ACCOUNT_REFUSES
+        if outcome.then == "raise" or len(self._blocked) == len(self._plan.candidates):
             self._give_up()
-        elif outcome.scope == "account":
-            self._blocked.add(candidate.client)
-            if all(other.client in self._blocked for other in self._plan.candidates):
-                self._give_up()
 
     # --- the end of a pass, and of the call --------------------------------------------------------------------
 
     def _end_pass(self) -> Send | None:
         """Every rung was tried or passed over: a last resort, another pass after a wait, or the end."""
         if not self._sent_in_pass:
-            chosen = self._plan.gate.last_resort(self._plan.circuits)
-            if chosen is not None:
-                index, permit = chosen
-                candidate = self._plan.candidates[index]
-                return self._send(candidate, permit, self._deadline - self._services.now(), "last_resort")
+            send = self._try_last_resort()
+            if send is not None:
+                return send
         wait = self._wait_for_next_pass()
         if wait is None:
             self._give_up()
@@ -264,6 +266,16 @@ class Call:
         self._sent_in_pass = False
         self._decided = wait
         return None
+
+    def _try_last_resort(self) -> Send | None:
+        """Every circuit refuses: one of them may be tried all the same, if it is this call's turn."""
+        available = self._deadline - self._services.now()
+        refusing = [c for c in self._plan.candidates if c.index not in self._blocked]
+        chosen = self._plan.gate.last_resort([c.circuit for c in refusing]) if available > 0 else None
+        if chosen is None:
+            return None
+        index, permit = chosen
+        return self._send(refusing[index], permit, available, "last_resort")
 
     def _wait_for_next_pass(self) -> Wait | None:
         """The wait before the next pass, or `None` when there is none left, no time, no budget, or no hope."""
@@ -281,7 +293,7 @@ class Call:
         """Whether waiting could help: some circuit lets a try through now, or may do so in time."""
         retry = self._plan.policy.retry
         patience = min(left, retry.between_passes.max * (retry.passes - self._pass))
-        outlooks = (c.circuit.outlook() for c in self._plan.candidates if c.client not in self._blocked)
+        outlooks = (c.circuit.outlook() for c in self._plan.candidates if c.index not in self._blocked)
         return any(
             outlook is None
             or outlook.last_resort

@@ -138,7 +138,8 @@ def _kind(status: int, envelope_type: str | None, error: Mapping[str, Any], mode
         kind = "api_error" if status >= _SERVER_ERROR else "invalid_request_error"
     message = str(error.get("message") or "")
     details = error.get("details")
-    code = details.get("error_code") if isinstance(details, dict) else None
+    said = details.get("error_code") if isinstance(details, dict) else None
+    code = said if isinstance(said, str) else None
     if kind == "rate_limit_error" and code in _SPEND_LIMIT_CODES:
         return "spend_limit"
     if kind == "invalid_request_error":
@@ -148,7 +149,7 @@ def _kind(status: int, envelope_type: str | None, error: Mapping[str, Any], mode
             return "prompt_too_long"
     if kind in ("not_found_error", "permission_error") and code is None and _is_about(model, message):
         return "model_unavailable"
-    if isinstance(code, str) and code.startswith("cmek_"):
+    if code is not None and code.startswith("cmek_"):
         return "permission_error"  # the customer's own key store: every model of the account fails alike
     return kind
 

@@ -32,7 +32,7 @@ _numbers = itertools.count(1)
 class CallRecord:
     """The attempts, skips and waits of one call."""
 
-    __slots__ = ("_emit", "_model", "_number", "_skipped", "_verbose", "_waited", "attempts")
+    __slots__ = ("_emit", "_model", "_number", "_skipped", "_told", "_verbose", "_waited", "attempts")
 
     def __init__(self, plan: Plan, services: Services, sdk_retries_taken: int) -> None:
         self.attempts: list[Attempt] = []
@@ -42,6 +42,7 @@ class CallRecord:
         self._skipped: dict[str, None] = {}
         self._verbose = services.verbose()
         self._waited = 0.0
+        self._told = False
         if self._verbose:
             policy = plan.policy
             self._emit(CallStarted(self._number, policy.name, policy.digest, plan.model, sdk_retries_taken))
@@ -59,6 +60,7 @@ class CallRecord:
         attempt = Attempt(model, candidate.client, outcome.status, outcome.error_type, outcome.request_id, seconds)
         self.attempts.append(attempt)
         if self._verbose or outcome.then != "return":
+            self._told = True
             self._emit(
                 AttemptFinished(
                     self._number,
@@ -78,6 +80,7 @@ class CallRecord:
         """A rung was passed over."""
         model = candidate.rung.model
         self._skipped[model] = None
+        self._told = True
         name = candidate.circuit.name
         self._emit(ModelSkipped(self._number, model, name, refusal.state, refusal.retry_in, refusal.reason))
 
@@ -90,7 +93,7 @@ class CallRecord:
         """The call is over; the caller is shown the answer of attempt `shown` (from 1)."""
         served = self.attempts[-1].model if outcome in ("primary", "fallback") else None
         route = Route(outcome, self._model, served, tuple(self.attempts), tuple(self._skipped), self._waited)
-        if self._verbose or outcome != "primary":
+        if self._verbose or outcome != "primary" or self._told:
             error_type = "circuit_open" if outcome == "refused" else None
             if served is None and shown is not None:
                 error_type = self.attempts[shown - 1].error_type

@@ -52,6 +52,7 @@ ERROR_TYPES = (
 """What an `errors` key may name: the API's error types, and what only this side of the wire can tell."""
 
 _VERSIONS = (1,)
+_MOST_STARS = 5
 _STATUSES = range(400, 600)
 _OF_THE_REQUEST = {
     *("invalid_request_error", "request_too_large", "conflict_error", "prompt_too_long"),
@@ -140,10 +141,12 @@ def pattern(text: str) -> str:
     """A pattern of model names as given.
 
     Raises:
-        ValueError: it has a wildcard that is not supported.
+        ValueError: it has a wildcard that is not supported, or more of them than would be quick to match.
     """
     if "[" in text or "]" in text:
         raise ValueError(f"{shown(text)} has a bracket: the wildcards are `*` (any text) and `?` (one character)")
+    if text.count("*") > _MOST_STARS:
+        raise ValueError(f"{shown(text)} has more than {_MOST_STARS} `*`: no model's name needs that")
     return text
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -68,7 +67,7 @@ def _problems_of(error: ErrorDetails, root: Node) -> Iterator[Problem]:
     """Where in the file one of pydantic's errors belongs: none if its cause is reported already."""
     raised = error.get("ctx", {}).get("error")
     found: Sequence[tuple[Path, str | Callable[[], str]]]
-    found = raised.found if isinstance(raised, Contradictions) else (((), partial(sentence, error)),)
+    found = raised.found if isinstance(raised, Contradictions) else (((), functools.partial(sentence, error)),)
     for path, message in found:
         at_key = error["type"] == "extra_forbidden" or error["loc"][-1:] == ("[key]",)
         place, walked = _locate(root, (*error["loc"], *path), at_key=at_key)
