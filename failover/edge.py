@@ -16,7 +16,7 @@ import anthropic
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, CallNext, Middleware
 
 from .recording import attach, route
-from .sdk import ResponseWrapper, call_key, raising_response, typed_error
+from .sdk import call_key, raising_response, typed_error
 
 __all__ = ["Edge", "SecondRuns"]
 
@@ -85,7 +85,7 @@ def _handed_over(error: anthropic.APIConnectionError, request: APIRequest, *, as
     return raising_response(error, request, asynchronous=asynchronous)
 
 
-def _raise_if_given_up(response: ResponseWrapper) -> None:
+def _raise_if_given_up(response: Any) -> None:
     """Raise the SDK's own typed error, with the route as its note, for an error response of a guarded call."""
     if not isinstance(response, (APIResponse, AsyncAPIResponse)) or response.http_response.is_success:
         return

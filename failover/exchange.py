@@ -5,6 +5,7 @@ The sync and the async driver both hand everything to this and only send, read, 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -19,45 +20,58 @@ from .policy.model import Rung
 from .recording import EXTENSION, attach, record
 from .sdk import NO_RETRY_HEADER, client_of, with_options
 
-__all__ = ["Answer", "Exchange", "is_guarded"]
+__all__ = ["Answer", "Exchange", "guarded_body"]
 
 Answer: TypeAlias = Any
 """What came back: an `APIResponse`, an error, or whatever an inner middleware chose to return instead."""
 
 _MESSAGES_PATH = "/v1/messages"
 _ERROR_STATUS = 400
-_SHORTEST_TIMEOUT = 0.001  # seconds; httpx2 reads 0 as "at once"
+_SHORTEST_TIMEOUT = 0.01  # seconds; httpx2 reads 0 as "at once"
 # The SDK's own reckoning of how long an answer without streaming may take, 128,000 tokens an hour:
 # https://platform.claude.com/docs/en/cli-sdks-libraries/sdks/python#long-requests
 _SECONDS_PER_TOKEN = 3600 / 128_000
 
 
-def is_guarded(request: APIRequest) -> bool:
-    """Whether this is a request for a message: `POST /v1/messages` with a model in its body."""
-    if request.method.lower() != "post" or request.url.partition("?")[0] != _MESSAGES_PATH:
-        return False
-    body = request.json
-    return isinstance(body, dict) and isinstance(body.get("model"), str)
+def guarded_body(request: APIRequest) -> dict[str, Any] | None:
+    """The body of a request for a message (`POST /v1/messages` with a model in it); `None` for any other request."""
+    if request.url.partition("?")[0] != _MESSAGES_PATH or request.method.lower() != "post":
+        return None
+    body: Any = request.json
+    return body if isinstance(body, dict) and isinstance(body.get("model"), str) else None
 
 
 class Exchange:
     """What one call sent and got back."""
 
-    __slots__ = ("_answers", "_call_next", "_plan", "_request", "_sent_model", "call")
+    __slots__ = ("_answers", "_body", "_call_next", "_plan", "_request", "_sent_model", "call")
 
-    def __init__(self, plan: Plan, services: Services, request: APIRequest, call_next: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        services: Services,
+        request: APIRequest,
+        body: dict[str, Any],
+        call_next: Callable[..., Any],
+    ) -> None:
         self._plan = plan
         self._request = request
+        self._body = body
         self._call_next = call_next
         self._answers: list[Answer] = []
         self._sent_model = plan.model
-        self.call = Call(plan, services, least=_least_seconds(request), sdk_retries_taken=request.retries_taken)
+        self.call = Call(
+            plan,
+            services,
+            least=0.0 if request.stream else _least_seconds(body),
+            sdk_retries_taken=request.retries_taken,
+        )
 
     def prepare(self, send: Send) -> APIRequest:
         """The request to send: as it is to the requested model, else with the rung's model and patch."""
         candidate = send.candidate
         self._sent_model = candidate.rung.model
-        body = _patched(self._request.json, candidate.rung) if candidate.index else None
+        body = _patched(self._body, candidate.rung) if candidate.index else None
         timeout = None if send.timeout is None else self._shortened(send.timeout)
         if body is None and timeout is None:
             return self._request
@@ -142,21 +156,19 @@ class Exchange:
                 return None
             timeout = client.timeout
         given = timeout if isinstance(timeout, httpx2.Timeout) else httpx2.Timeout(timeout)
-        seconds = max(seconds, _SHORTEST_TIMEOUT)
-        return httpx2.Timeout(
-            connect=_least(given.connect, seconds),
-            read=_least(given.read, seconds),
-            write=_least(given.write, seconds),
-            pool=_least(given.pool, seconds),
-        )
+        return _at_most(given.connect, given.read, given.write, given.pool, max(round(seconds, 2), _SHORTEST_TIMEOUT))
 
 
-def _least(phase: float | None, seconds: float) -> float:
-    """`None` is httpx2's word for no limit at all."""
-    return seconds if phase is None or phase > seconds else phase
+@functools.lru_cache(maxsize=256)
+def _at_most(
+    connect: float | None, read: float | None, write: float | None, pool: float | None, seconds: float
+) -> httpx2.Timeout:
+    """Time-outs of which none is longer than `seconds`; `None` is httpx2's word for no limit at all."""
+    longest = [seconds if phase is None else min(phase, seconds) for phase in (connect, read, write, pool)]
+    return httpx2.Timeout(connect=longest[0], read=longest[1], write=longest[2], pool=longest[3])
 
 
-def _patched(body: Any, rung: Rung) -> dict[str, Any]:
+def _patched(body: dict[str, Any], rung: Rung) -> dict[str, Any]:
     """The body for a rung: a shallow copy with its model and its patch; the caller's own body is not touched."""
     patched = {**body, "model": rung.model}
     for key, value in rung.set.items():
@@ -171,11 +183,9 @@ def _patched(body: Any, rung: Rung) -> dict[str, Any]:
     return patched
 
 
-def _least_seconds(request: APIRequest) -> float:
-    """Seconds that an answer without streaming may honestly need; 0 for a stream, whose headers come at once."""
-    if request.stream:
-        return 0.0
-    tokens = request.json.get("max_tokens")  # type: ignore[union-attr]  # guarded: it is a dict
+def _least_seconds(body: dict[str, Any]) -> float:
+    """Seconds that an answer without streaming may honestly need. A stream needs none: its headers come at once."""
+    tokens = body.get("max_tokens")
     return tokens * _SECONDS_PER_TOKEN if isinstance(tokens, int) else 0.0
 
 

@@ -21,7 +21,7 @@ from .edge import Edge, SecondRuns
 from .engine import Budget, Candidate, Finish, Plan, Send, Services, Wait
 from .errors import FailoverError
 from .events import Event
-from .exchange import Answer, Exchange, is_guarded
+from .exchange import Answer, Exchange, guarded_body
 from .policy import Policy, default_policy, load_policy
 from .sdk import middleware_of
 from .telemetry import Hub, LogListener, SpanListener, TracerProvider
@@ -70,7 +70,9 @@ class Failover(Middleware):
         Raises:
             PolicyError: the policy cannot be used.
         """
-        self.policy = policy if isinstance(policy, Policy) else default_policy() if policy is None else load_policy(policy)
+        self.policy = (
+            policy if isinstance(policy, Policy) else default_policy() if policy is None else load_policy(policy)
+        )
         self._clock = clock or SystemClock()
         hub = Hub((SpanListener(tracer_provider), LogListener(), *listeners))
         self.board = Board(
@@ -92,10 +94,11 @@ class Failover(Middleware):
 
     def handle(self, request: APIRequest, call_next: CallNext) -> APIResponse[Any]:
         """Guard one request of a sync client."""
-        if not is_guarded(request):
+        body = guarded_body(request)
+        if body is None:
             return call_next(request)
         self._second_runs.refuse(request)
-        exchange = Exchange(self._plan(request), self._services, request, call_next)
+        exchange = Exchange(self._plan(body["model"]), self._services, request, body, call_next)
         try:
             while True:
                 action = exchange.call.next()
@@ -114,10 +117,11 @@ class Failover(Middleware):
 
     async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> AsyncAPIResponse[Any]:
         """Guard one request of an async client."""
-        if not is_guarded(request):
+        body = guarded_body(request)
+        if body is None:
             return await call_next(request)
         self._second_runs.refuse(request)
-        exchange = Exchange(self._plan(request), self._services, request, call_next)
+        exchange = Exchange(self._plan(body["model"]), self._services, request, body, call_next)
         try:
             while True:
                 action = exchange.call.next()
@@ -134,8 +138,7 @@ class Failover(Middleware):
             self._second_runs.remember(request, error)
             raise
 
-    def _plan(self, request: APIRequest) -> Plan:
-        model: str = request.json["model"]  # type: ignore[index, call-overload, assignment]
+    def _plan(self, model: str) -> Plan:
         plan = self._plans.get(model)
         if plan is None:
             candidates = tuple(

@@ -64,4 +64,4 @@ def attach(error: BaseException, route: Route) -> None:
     if hasattr(error, "add_note"):
         error.add_note(note)
     else:  # Python 3.10 prints no notes, but tools that know them find this one
-        error.__notes__ = [*getattr(error, "__notes__", ()), note]  # type: ignore[attr-defined]
+        error.__notes__ = [*getattr(error, "__notes__", ()), note]

@@ -16,10 +16,10 @@ from anthropic import APIRequest, APIResponse, AsyncAPIResponse
 __all__ = [
     "NO_RETRY_HEADER",
     "ResponseWrapper",
+    "call_key",
     "client_of",
     "middleware_of",
     "raising_response",
-    "call_key",
     "typed_error",
     "with_options",
 ]
@@ -61,11 +61,8 @@ def with_options(request: APIRequest, *, body: object = None, timeout: httpx2.Ti
 
     `APIRequest.copy` would copy the whole body deeply, whatever its size.
     """
-    options = request.options.model_copy()
-    if body is not None:
-        options.json_data = body
-    if timeout is not None:
-        options.timeout = timeout
+    changes = {name: value for name, value in (("json_data", body), ("timeout", timeout)) if value is not None}
+    options = request.options.model_copy(update=changes)
     return APIRequest(
         options=options,
         cast_to=request.cast_to,
@@ -87,15 +84,15 @@ def typed_error(response: ResponseWrapper) -> anthropic.APIStatusError | None:
     return error if isinstance(error, anthropic.APIStatusError) else None
 
 
-def raising_response(error: anthropic.APIConnectionError, request: APIRequest, *, asynchronous: bool) -> ResponseWrapper:
+def raising_response(
+    error: anthropic.APIConnectionError, request: APIRequest, *, asynchronous: bool
+) -> ResponseWrapper:
     """A response that the SDK's loop will not retry and whose reading raises `error`.
 
     The loop retries every connection error that is raised to it. What it reads after it has decided not to retry it
     no longer looks at; so that is where the error is handed over.
     """
-    raw = httpx2.Response(
-        599, headers=NO_RETRY_HEADER, stream=_RaisingStream(error), request=error.request
-    )
+    raw = httpx2.Response(599, headers=NO_RETRY_HEADER, stream=_RaisingStream(error), request=error.request)
     kind: Any = AsyncAPIResponse if asynchronous else APIResponse
     wrapper: ResponseWrapper = kind(
         raw=raw,

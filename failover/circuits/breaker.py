@@ -116,19 +116,11 @@ class Breaker:
         """What `admit` would refuse with now, changing nothing; `None` when it would let an attempt through."""
         if self._state == "closed":
             return None
-        now = self._now()
-        with self._monitor.lock:
-            return self._refusal_needs_lock(now)
+        return self._monitor.run(self._refusal_needs_lock, self._now())
 
     def last_resort(self) -> BreakerPermit | None:
         """A permit although the circuit refuses, if its refusal is one that a single try may test."""
-        with self._monitor.lock:
-            if self._state == "closed":  # refused for its ramp only
-                return BreakerPermit(self, self._generation, "closed")
-            refusal = self._refusal_needs_lock(self._now())
-            if refusal is None or not refusal.last_resort:
-                return None
-            return BreakerPermit(self, self._generation, "open")
+        return self._monitor.run(self._last_resort_needs_lock, self._now())
 
     def _admit_needs_lock(self, now: float) -> BreakerPermit | Refusal:
         if self._state == "open" and now >= self._open_until:
@@ -156,6 +148,14 @@ class Breaker:
             return permit
         self._open_needs_lock(now, reason)
         return self._refusal_needs_lock(now) or permit
+
+    def _last_resort_needs_lock(self, now: float) -> BreakerPermit | None:
+        if self._state == "closed":  # refused for its ramp only
+            return BreakerPermit(self, self._generation, "closed")
+        refusal = self._refusal_needs_lock(now)
+        if refusal is None or not refusal.last_resort:
+            return None
+        return BreakerPermit(self, self._generation, "open")
 
     def _refusal_needs_lock(self, now: float) -> Refusal | None:
         """Why a circuit that is not closed lets nothing through now, if so."""

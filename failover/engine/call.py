@@ -48,9 +48,9 @@ class Call:
         "_plan",
         "_position",
         "_record",
-        "_sent_to",
         "_sent_at",
         "_sent_in_pass",
+        "_sent_to",
         "_services",
         "_tries",
         "route",
@@ -165,7 +165,9 @@ class Call:
             left -= reserve
         return left if left >= reserve / 2 or not self._record.attempts else 0.0
 
-    def _send(self, candidate: Candidate, permit: Permit, available: float, reason: AttemptReason | None = None) -> Send:
+    def _send(
+        self, candidate: Candidate, permit: Permit, available: float, reason: AttemptReason | None = None
+    ) -> Send:
         timeout = available
         if permit.state != "closed":
             reason = reason or "probe"
@@ -192,10 +194,10 @@ class Call:
 
     def _another_after(self, candidate: Candidate) -> bool:
         """Whether this pass could still go to a later rung."""
-        return any(
-            later.index not in self._blocked and later.circuit.outlook() is None
-            for later in self._plan.candidates[candidate.index + 1 :]
-        )
+        for later in self._plan.candidates[candidate.index + 1 :]:
+            if later.index not in self._blocked and later.circuit.outlook() is None:
+                return True
+        return False
 
     # --- after an answer -------------------------------------------------------------------------------------
 
@@ -295,9 +297,7 @@ class Call:
         patience = min(left, retry.between_passes.max * (retry.passes - self._pass))
         outlooks = (c.circuit.outlook() for c in self._plan.candidates if c.index not in self._blocked)
         return any(
-            outlook is None
-            or outlook.last_resort
-            or (outlook.retry_in is not None and outlook.retry_in <= patience)
+            outlook is None or outlook.last_resort or (outlook.retry_in is not None and outlook.retry_in <= patience)
             for outlook in outlooks
         )
 
@@ -313,8 +313,6 @@ class Call:
         outlooks = ((circuit.name, circuit.outlook()) for circuit in self._plan.circuits)
         return tuple((name, outlook) for name, outlook in outlooks if outlook is not None)
 
-    def _finish(
-        self, outcome: CallOutcome, shown: int | None, refusals: tuple[tuple[str, Refusal], ...] = ()
-    ) -> None:
+    def _finish(self, outcome: CallOutcome, shown: int | None, refusals: tuple[tuple[str, Refusal], ...] = ()) -> None:
         self._decided = Finish(outcome, shown, refusals)
         self.route = self._record.finished(outcome, shown)

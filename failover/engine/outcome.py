@@ -84,6 +84,7 @@ _BY_STATUS: dict[int, str] = {
 }
 
 _SERVER_ERROR = 500
+_IN_PLACE = frozenset({"repeat", "next_or_repeat", "wait"})
 _SPEND_LIMIT_CODES = frozenset(
     {"contract_spend_limit_reached", "enforced_spend_limit_reached", "linked_organization_spend_limit_reached"}
 )
@@ -97,7 +98,9 @@ def success(status: int, headers: Mapping[str, str]) -> Outcome:
     return Outcome("success", "model", "return", status, None, _request_id(headers))
 
 
-def judge_failure(error_type: str, rules: Mapping[str, ErrorRule], status: int | None = None, request_id: str | None = None) -> Outcome:
+def judge_failure(
+    error_type: str, rules: Mapping[str, ErrorRule], status: int | None = None, request_id: str | None = None
+) -> Outcome:
     """What it meant that no usable answer came: `connection_error`, `client_timeout_error`, `malformed_response`."""
     row = _overridden(_TABLE[error_type], rules, error_type, status)
     return Outcome(row.counts, row.scope, row.then, status, error_type, request_id)
@@ -119,11 +122,13 @@ def judge_response(
     envelope_type = error.get("type") if isinstance(error.get("type"), str) else None
     kind = _kind(status, envelope_type, error, model)
     row = _overridden(_TABLE[kind], rules, kind, status, envelope_type)
-    obeyed = "next" if row.then == "repeat" and headers.get("x-should-retry") == "false" else row.then
+    then = row.then
+    if then in _IN_PLACE and headers.get("x-should-retry") == "false":  # the SDK obeys this before all else, so do we
+        then = "next"
     return Outcome(
         row.counts,
         row.scope,
-        obeyed,
+        then,
         status,
         envelope_type or _BY_STATUS.get(status) or str(status),
         _request_id(headers),
@@ -159,7 +164,9 @@ def _is_about(model: str, message: str) -> bool:
     return model in message or _MODEL_WORDS.search(message) is not None
 
 
-def _overridden(row: _Row, rules: Mapping[str, ErrorRule], kind: str, status: int | None, envelope: str | None = None) -> _Row:
+def _overridden(
+    row: _Row, rules: Mapping[str, ErrorRule], kind: str, status: int | None, envelope: str | None = None
+) -> _Row:
     if not rules:
         return row
     for name in (kind, envelope, str(status)):

@@ -25,7 +25,9 @@ class Attempt(NamedTuple):
     def __str__(self) -> str:
         answer = "ok" if self.error_type is None else self.error_type
         parts = [
-            str(part) for part in (self.status, answer, self.request_id) if part is not None and part != str(self.status)
+            str(part)
+            for part in (self.status, answer, self.request_id)
+            if part is not None and part != str(self.status)
         ]
         return f"{self.model}: {' '.join(parts)} ({self.seconds:.2f} s)"
 

@@ -15,7 +15,7 @@ from .checks import Contradictions
 from .compose import read_nodes
 from .files import MAX_BYTES, printable, read_text
 from .messages import sentence
-from .model import Policy
+from .model import Policy, Retry
 from .nodes import Node, Place, Problem
 from .words import Path, path_text
 
@@ -47,7 +47,7 @@ def parse_policy(text: str, name: str = "<policy>") -> Policy:
     problems = reading.problems
     if reading.root is not None:
         try:
-            policy = Policy.model_validate(reading.root.plain())
+            policy = Policy.model_validate(reading.root.plain(), by_alias=True, by_name=False)
         except ValidationError as error:
             for one in error.errors(include_url=False):
                 problems.extend(_problems_of(one, reading.root))
@@ -60,7 +60,7 @@ def parse_policy(text: str, name: str = "<policy>") -> Policy:
 @functools.cache
 def default_policy() -> Policy:
     """The built-in policy, which `policies/default.yaml` spells out."""
-    return Policy(version=1, name="default")
+    return Policy(version=1, name="default", retry=Retry(long_answers="stretch"))
 
 
 def _problems_of(error: ErrorDetails, root: Node) -> Iterator[Problem]:

@@ -66,7 +66,9 @@ def _typed(kind: str) -> Callable[[ErrorDetails], str]:
 
 def _bounded(words: str, limit: str) -> Callable[[ErrorDetails], str]:
     def say(error: ErrorDetails) -> str:
-        return f"must be {words} {error['ctx'][limit]}{_or_off(error)}, not {shown(error['input'])}"
+        bound = error["ctx"][limit]
+        whole = int(bound) if bound == int(bound) else bound
+        return f"must be {words} {whole}{_or_off(error)}, not {shown(error['input'])}"
 
     return say
 

@@ -298,7 +298,7 @@ class Policy(_Part):
 
     @model_validator(mode="after")
     def _every_rule_can_fire(self) -> Self:
-        trip, deadline = self.breaker.trip, self.retry.deadline
+        trip, deadline = self.breaker.trip, self.retry.deadline if self.retry.long_answers == "cut" else None
         if trip.hung_calls is not None:
             checks.refuse(checks.past_deadline(("hung_calls", "older_than"), trip.hung_calls.older_than, deadline))
         if trip.slow_rate is not None:

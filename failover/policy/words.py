@@ -23,10 +23,7 @@ def shown(value: object) -> str:
         return "a mapping"
     if isinstance(value, (list, tuple)):
         return "a list"
-    try:
-        text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else repr(value)
-    except (TypeError, ValueError):
-        text = repr(value)
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=repr)
     return _cut(text)
 
 

@@ -1,0 +1,200 @@
+"""What can be wrong with a policy: the text, and how the sentence about it begins; after ` ... ` what else it says.
+
+The texts of all but `WHOLE` follow `HEAD`.
+"""
+
+from __future__ import annotations
+
+HEAD = "version: 1\nname: x\n"
+
+WHOLE = [
+    ("", "1:1: the policy is empty ... write at least `version: 1`"),
+    ("# a\n# b\n", "1:1: the policy is empty"),
+    ("---\n", "1:1: the policy is empty"),
+    ("- a\n", "1:1: must be a mapping of version, name ... not a list"),
+    ("hello\n", "1:1: must be a mapping of version, name ... not 'hello'"),
+    ("{}", "1:1: version: this key is missing: write `version: 1`"),
+    ("\n\nversion: 1\n", "3:1: name: this key is missing: write `name: my-policy`"),
+    ("version: 2\nname: x\n", "1:10: version: this release reads version 1 ... not 2"),
+    ("version: 0\nname: x\n", "1:10: version: this release reads version 1 ... not 0"),
+    ("version: '1'\nname: x\n", "1:10: version: must be a whole number ... remove the quotes"),
+    ("version: true\nname: x\n", "1:10: version: must be a whole number, not true"),
+    ("[" * 10_000, "1:42: nested deeper than 40 levels"),
+    ("{a: " * 10_000, "1:165: nested deeper than 40 levels"),
+    ("- " * 10_000, "1:83: nested deeper than 40 levels"),
+    ("? " * 10_000, "1:83: nested deeper than 40 levels"),
+    ("version: 1\r\nname: \ufeffx", "2:7: character U+FEFF"),
+    ("%YAML 2.0\n---\n" + HEAD, "1:1: not valid YAML ... incompatible"),
+]
+"""The document as a whole."""
+
+STRUCTURE = [
+    ("---\nname: y\n", "3:1: a second document starts here"),
+    ("name: y\n", "3:1: name: this key stands twice ... the first is at line 2, column 1"),
+    ("errors: {529: {do: next}, '529': {do: raise}}", "3:27: errors.529: this key stands twice"),
+    ("retry: {trys: 2}", "3:9: retry.trys: unknown key; did you mean `tries`? ... between_passes"),
+    ("zzz: 2", "3:1: zzz: unknown key; allowed here are version, name ... errors"),
+    ("stream: {}", "3:1: stream: unknown key"),
+    ("fit: strict", "3:1: fit: unknown key"),
+    ("breaker: {ramp: {over: 60s, start: 10%}}", "3:29: breaker.ramp.start: unknown key"),
+    ("deadline: 5s", "3:1: deadline: unknown key; `retry.deadline` would be a place"),
+    ("? [a, b]\n: 1\n", "3:3: a list cannot be a key"),
+    ("{}: 1\n", "3:1: a mapping cannot be a key"),
+    ("*a : 1\n", "3:1: an alias cannot be a key"),
+    ("1: x\n", "3:1: 1: unknown key"),
+    ("true: x\n", "3:1: true cannot be a key: write text ... quotes"),
+    ("~: x\n", "3:1: null cannot be a key"),
+    ("1.5: x\n", "3:1: 1.5 cannot be a key"),
+    ('"a b\\n": x\n', '3:1: ["a b\\n"]: unknown key'),
+    ("breaker:\n  trip:\n    failure_rate:\n", "5:5: breaker.trip.failure_rate: there is no value"),
+    ("ladders:\n  -\n", "4:4: ladders[0]: there is no value"),
+    ("retry: &a {tries: 2}\n", "3:8: retry: `&a` is an anchor ... write the value out"),
+    ("&a retry: {tries: 2}\n", "3:1: `&a` is an anchor"),
+    ("retry: *a\n", "3:8: retry: `*a` is an alias ... write the value out"),
+    ("ladders: [{match: *-opus, rungs: []}]", "3:19: ladders[0].match: `*-opus` is an alias ... quotes"),
+    ("ladders:\n- match: *\n", "4:11: not valid YAML ... text that begins with `*` needs quotes"),
+    ("<<: {description: y}\n", "3:1: `<<` merges another mapping ... write the keys out"),
+    ("<<: *a\n", "3:1: `<<` merges another mapping"),
+    ("retry: !!python/object:os.system {}\n", "3:8: retry: 'tag:yaml.org,2002:python/object:os.s... is a tag"),
+    ("description: !foo x\n", "3:14: description: '!foo' is a tag"),
+    ("description: !!str 5\n", "3:14: description: 'tag:yaml.org,2002:str' is a tag"),
+    ("!foo description: x\n", "3:1: '!foo' is a tag"),
+    ("[]: " + "[" * 10_000, "3:45: nested deeper than 40 levels"),
+    ("".join(f"k{n}: 1\n" for n in range(150)), "102:1: k99: unknown key"),
+]
+"""Keys, values and what YAML has beyond them."""
+
+CHARACTERS = [
+    ("retry:\n\ttries: 2\n", "4:1: a tab cannot indent YAML: use spaces"),
+    ("description: y\n\tretry: {}\n", "4:1: a tab cannot indent YAML"),
+    ("retry:\n  tries: 2\n \tpasses: 2\n", "5:2: a tab cannot indent YAML"),
+    ("x: \0", "3:4: character U+0000 is invisible"),
+    ("# \x07", "3:3: character U+0007 is invisible"),
+    ("# \x7f", "3:3: character U+007F"),
+    ("# a\x85b", "3:4: character U+0085"),
+    ("# a\u2028b", "3:4: character U+2028"),
+    ("# \u202e", "3:3: character U+202E"),
+    ("# \ud800", "3:3: character U+D800"),
+    ('description: "a\\x07b"\n', "3:14: description:  ... invisible character"),
+    ('"\\x07": 1\n', "3:1:  ... invisible character"),
+    ('description: "\\q"\n', "3:1 ... backslash"),
+    ("description: a: b\n", "3:15: not valid YAML ... second `: ` on one line"),
+    ("retry:\n    tries: 2\n  passes: 2\n", "5:3: not valid YAML ... indentation"),
+    ("retry: {tries: 2\nerrors: {}\n", "4:7: not valid YAML ... closing bracket"),
+    ("description: 'abc\n", "4:1: not valid YAML ... a quote is not closed"),
+    ("retry\nerrors: {}\n", "4:1: not valid YAML ... a key needs `: ` after it; what is read here began at line 3"),
+    ("description: @x\n", "3:14: not valid YAML ... needs quotes"),
+    ("description: 'a' b\n", "3:18: not valid YAML ... closing quote"),
+]
+"""Characters, and what is no YAML."""
+
+NAMES = [
+    ("version: 1\nname: ''\n", "2:7: name: must not be empty"),
+    ("version: 1\nname: 5\n", "2:7: name: must be text, not 5: put it in quotes"),
+    ("version: 1\nname: ' a'\n", "2:7: name: must be one line"),
+    ("version: 1\nname: " + "a" * 201, "2:7: name: must have at most 200 characters"),
+]
+"""Names of a policy."""
+
+VALUES = [
+    ("retry: {deadline: .nan}", "3:19: retry.deadline: .nan is not a number"),
+    ("retry: {tries: .inf}", "3:16: retry.tries: .inf is not a number"),
+    ("retry: {tries: -.inf}", "3:16: retry.tries: -.inf is not a number"),
+    ("retry: {deadline: 1e999}", "3:19: retry.deadline: '1e999' is a number of more digits"),
+    ("retry: {tries: " + "9" * 10_000 + "}", "3:16: retry.tries: '9999 ... more digits"),
+    ("retry: {tries: 1000000}", "3:16: retry.tries: must be at most 20, not 1000000"),
+    ("retry: {tries: 0}", "3:16: retry.tries: must be at least 1, not 0"),
+    ("retry: {tries: -1}", "3:16: retry.tries: must be at least 1, not -1"),
+    ("retry: {tries: 1.5}", "3:16: retry.tries: must be a whole number, not 1.5"),
+    ("retry: {tries: true}", "3:16: retry.tries: must be a whole number, not true"),
+    ("retry: {tries: '2'}", "3:16: retry.tries: must be a whole number, not '2': remove the quotes"),
+    ("retry: {budget: {min_per_second: true}}", "3:34: retry.budget.min_per_second: must be a number, not true"),
+    ("retry: {wait: {first: 1s, max: 2s, factor: true}}", "3:44: retry.wait.factor: must be a number"),
+    ("breaker: {open_for: {factor: 0.5}}", "3:30: breaker.open_for.factor: must be at least 1, not 0.5"),
+    ("retry: {deadline: true}", "3:19: retry.deadline: true is not a duration ... 500ms"),
+    ("retry: {deadline: 0s}", "3:19: retry.deadline: must be more than 0, or `off`, not '0s'"),
+    ("retry: {deadline: -5s}", "3:19: retry.deadline: must be more than 0 ... not '-5s'"),
+    ("retry: {deadline: 1:30}", "3:19: retry.deadline: '1:30' is not a duration"),
+    ("retry: {deadline: 366d}", "3:19: retry.deadline: '366d' is too long ... 365d"),
+    ("retry: {budget: {ratio: 0}}", "3:25: retry.budget.ratio: must be more than 0, not 0"),
+    ("retry: {budget: {ratio: 20}}", "3:25: retry.budget.ratio: 20 is not a share: write 20%"),
+    ("retry: {budget: {ratio: true}}", "3:25: retry.budget.ratio: true is not a share"),
+    (
+        "breaker: {trip: {consecutive_failures: 0}}",
+        "3:40: breaker.trip.consecutive_failures: must be at least 1, or `off`, not 0",
+    ),
+    (
+        "retry: {wait: {first: 1s, max: 2s, jitter: ful}}",
+        "3:44: retry.wait.jitter: must be full, equal or none, not 'ful'; did you mean `full`?",
+    ),
+    ("retry: {wait: {first: 1s}}", "3:15: retry.wait.max: this key is missing: write `max: 10s`"),
+    (
+        "breaker: {trip: {slow_rate: of}}",
+        "3:29: breaker.trip.slow_rate: must be a mapping of over ... or `off`, not 'of'",
+    ),
+    ("breaker: {ramp: {over: 60s, from: ten}}", "3:35: breaker.ramp.from: 'ten' is not a share"),
+    ("retry: null", "3:8: retry: must be a mapping of tries ... not null"),
+    ("ladders: {}", "3:10: ladders: must be a list, not a mapping"),
+    ("ladders: [a]", "3:11: ladders[0]: must be a mapping of match and rungs, not 'a'"),
+    ("ladders: [{match: a, rungs: b}]", "3:29: ladders[0].rungs: must be a list, not 'b'"),
+    ("ladders: [{match: a, rungs: [b, '']}]", "3:33: ladders[0].rungs[1]: must not be empty"),
+    (
+        "ladders: [{match: a, rungs: [5]}]",
+        "3:30: ladders[0].rungs[0]: a rung is a model's name or {model: ..., set: {...}}, not 5",
+    ),
+    (
+        "errors: {overload_error: {do: next}}",
+        "3:10: errors.overload_error: no error is called ... did you mean `overloaded_error`?",
+    ),
+    ("errors: {200: {do: next}}", "3:10: errors.200: '200' is not the HTTP status of an error ... 400 to 599"),
+    ("errors: []", "3:9: errors: must be a mapping, not a list"),
+    ("errors: {529: next}", "3:15: errors.529: must be a mapping of do and counts"),
+    ("ladders: [" + "{match: a, rungs: []}," * 101 + "]", "3:10: ladders: must have at most 100 entries, not 101"),
+]
+"""Single values."""
+
+ACROSS = [
+    ("retry: {reserve: 2m}", "3:18: retry.reserve: `reserve` (2m) leaves nothing of `deadline` (2m)"),
+    ("retry: {wait: {first: 5s, max: 2500ms}}", "3:23: retry.wait.first: `first` (5s) is longer than `max` (2500ms)"),
+    ("breaker: {probe: {timeout: 2m}}", "3:28: breaker.probe.timeout: `timeout` (2m) is longer than `lease` (1m)"),
+    ("breaker: {trip: {consecutive_failures: off, failure_rate: off}}", "3:17: breaker.trip: every rule is off"),
+    (
+        "breaker: {trip: {failure_rate: {over: 50%, of_at_least: 1000000, within: 1s}}}",
+        "3:57: breaker.trip.failure_rate.of_at_least: 1000000 calls within 1s never happen",
+    ),
+    (
+        "breaker: {trip: {hung_calls: {more_than: 5, older_than: 2m}}}",
+        "3:57: breaker.trip.hung_calls.older_than: no call is ever 2m old ... `retry.deadline` is 2m",
+    ),
+    (
+        "breaker: {trip: {slow_rate: {over: 80%, slower_than: 3m, of_at_least: 5, within: 5m}}}",
+        "3:54: breaker.trip.slow_rate.slower_than: no call is ever 3m old",
+    ),
+    (
+        "ladders: [{match: 'a*', rungs: []}, {match: ab, rungs: []}]",
+        "3:45: ladders[1].match: ladder `ab` is never reached: `a*` stands before it",
+    ),
+    ("ladders: [{match: a, rungs: [b, c, b]}]", "3:36: ladders[0].rungs[2]: rung `b` stands twice"),
+    ("ladders: [{match: 'a[bc]', rungs: []}]", "3:19: ladders[0].match: 'a[bc]' has a bracket ... `*`"),
+    ("ladders: [{match: 'a*b*c*d*e*f*', rungs: []}]", "3:19: ladders[0].match:  ... more than 5 `*`"),
+    (
+        "ladders: [{match: a, rungs: [{model: b, set: {}}]}]",
+        "3:46: ladders[0].rungs[0].set: an empty `set` changes nothing",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, set: {model: c}}]}]",
+        "3:54: ladders[0].rungs[0].set.model: `set` cannot change `model`",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, set: {max_tokens: null}}]}]",
+        "3:59: ladders[0].rungs[0].set.max_tokens:  ... the API needs it",
+    ),
+    ("ladders: [{match: a, rungs: [{model: b, set: {1: 2}}]}]", "3:47: ladders[0].rungs[0].set.1: '1' is no field"),
+    ("errors: {529: {}}", "3:15: errors.529: an empty rule changes nothing"),
+    (
+        "errors: {invalid_request_error: {do: repeat}}",
+        "3:38: errors.invalid_request_error.do:  ... the same request would be wrong again",
+    ),
+    ("errors: {400: {counts: open}}", "3:24: errors.400.counts:  ... says nothing about the model"),
+]
+"""Values that are right alone and wrong together."""

@@ -1,0 +1,96 @@
+"""The example policies: each loads, says what its comments promise, and teaches by numbers that are right."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from failover.policy import Backoff, Policy, default_policy, load_policy
+
+FOLDER = Path(__file__).parents[2] / "policies"
+FILES = sorted(FOLDER.iterdir())
+
+
+def _waits(backoff: Backoff, times: int) -> float:
+    """Seconds of so many waits in a row, if jitter shortens none."""
+    return sum(min(backoff.first * backoff.factor**time, backoff.max) for time in range(times))
+
+
+def _rungs(policy: Policy) -> int:
+    """Of the longest ladder, with a requested model that is not on it."""
+    return 1 + max(len(ladder.rungs) for ladder in policy.ladders)
+
+
+def test_the_folder_has_the_three_policies():
+    assert [file.name for file in FILES] == ["default.yaml", "interactive.yaml", "patient-batch.yaml"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_policy_loads_under_the_name_of_its_file(file):
+    assert load_policy(file).name == file.stem
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_worst_case_in_the_comments_is_what_the_policy_says(file):
+    policy = load_policy(file)
+    found = re.search(
+        r"Worst case of one call: (\d+) requests, ([\d.]+) s of waits, no request later than (\d+) s", file.read_text()
+    )
+    retry, rungs = policy.retry, _rungs(policy)
+    in_place = rungs * retry.passes * _waits(retry.wait, retry.tries - 1)
+    assert int(found[1]) == rungs * retry.tries * retry.passes
+    assert float(found[2]) == pytest.approx(in_place + _waits(retry.between_passes, retry.passes - 1), abs=0.05)
+    assert int(found[3]) == retry.deadline
+
+
+def test_the_default_file_is_the_built_in_policy_word_by_word():
+    policy = load_policy(FOLDER / "default.yaml")
+    assert policy == default_policy()
+    assert policy.digest == default_policy().digest
+
+
+def test_the_default_file_names_every_key_that_there_is():
+    assert load_policy(FOLDER / "default.yaml").model_fields_set == set(Policy.model_fields)
+    text = (FOLDER / "default.yaml").read_text()
+    policy = default_policy()
+    for part in (policy.retry, policy.breaker, policy.breaker.trip, policy.breaker.open_for, policy.breaker.probe):
+        for key in type(part).model_fields:
+            assert re.search(rf"^ +{key}:", text, re.MULTILINE), key
+
+
+def test_interactive_gives_up_in_seconds():
+    policy = load_policy(FOLDER / "interactive.yaml")
+    retry, trip = policy.retry, policy.breaker.trip
+    assert (retry.passes, retry.tries) == (1, 2)
+    assert 20 <= retry.deadline <= 30
+    assert 0 < retry.reserve < retry.deadline / 2
+    assert retry.wait.max <= 0.5
+    assert retry.retry_after.max <= 1
+    assert _rungs(policy) == 3
+    assert trip.consecutive_failures < default_policy().breaker.trip.consecutive_failures
+    assert trip.slow_rate.slower_than < trip.hung_calls.older_than < retry.deadline
+
+
+def test_patient_batch_begins_as_advised_and_outlasts_half_an_hour():
+    policy = load_policy(FOLDER / "patient-batch.yaml")
+    retry = policy.retry
+    assert retry.deadline == 1_800
+    assert (retry.between_passes.first, retry.between_passes.jitter) == (10, "equal")  # 5 to 10 s
+    shortest = _waits(retry.between_passes, retry.passes - 1) / 2
+    assert shortest > retry.deadline
+    assert f"add up to {shortest:.1f} s" in (FOLDER / "patient-batch.yaml").read_text().replace("\n# ", " ").replace(
+        "  ", " "
+    )
+
+
+def test_patient_batch_stays_in_the_family_of_the_requested_model():
+    policy = load_policy(FOLDER / "patient-batch.yaml")
+    for family in ("opus", "sonnet", "haiku"):
+        assert all(family in rung.model for rung in policy.rungs_for(f"claude-{family}-9"))
+
+
+def test_patient_batch_lets_three_hundred_workers_wait_at_once():
+    retry = load_policy(FOLDER / "patient-batch.yaml").retry
+    assert retry.budget.min_per_second * retry.between_passes.max / 2 >= 300
