@@ -20,7 +20,7 @@ from .policy.model import Rung
 from .recording import EXTENSION, attach, record
 from .sdk import NO_RETRY_HEADER, client_of, with_options
 
-__all__ = ["Answer", "Exchange", "guarded_body"]
+__all__ = ["Answer", "Exchange", "guarded_body", "is_bound_to_its_model"]
 
 Answer: TypeAlias = Any
 """What came back: an `APIResponse`, an error, or whatever an inner middleware chose to return instead."""
@@ -39,6 +39,12 @@ def guarded_body(request: APIRequest) -> dict[str, Any] | None:
         return None
     body: Any = request.json
     return body if isinstance(body, dict) and isinstance(body.get("model"), str) else None
+
+
+def is_bound_to_its_model(body: dict[str, Any]) -> bool:
+    """Whether a body makes sense only to the model it names: it continues a thread whose history that one keeps."""
+    thread = body.get("thread")
+    return isinstance(thread, dict) and thread.get("type") == "continue"
 
 
 class Exchange:

@@ -21,7 +21,7 @@ from .edge import Edge, SecondRuns
 from .engine import Budget, Candidate, Finish, Plan, Send, Services, Wait
 from .errors import FailoverError
 from .events import Event
-from .exchange import Answer, Exchange, guarded_body
+from .exchange import Answer, Exchange, guarded_body, is_bound_to_its_model
 from .policy import Policy, default_policy, load_policy
 from .sdk import middleware_of
 from .telemetry import Hub, LogListener, SpanListener, TracerProvider
@@ -29,7 +29,7 @@ from .telemetry import Hub, LogListener, SpanListener, TracerProvider
 if TYPE_CHECKING:
     import pybreaker
 
-    from .circuits.keeper import StorageFactory
+    from .circuits.storage import StorageFactory
 
 __all__ = ["Failover", "wrap"]
 
@@ -85,7 +85,7 @@ class Failover(Middleware):
         )
         """All circuits of the clients that share this object."""
         self._services = Services(self._clock.now, random, Budget(self.policy.retry.budget), hub.emit, hub.verbose)
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[tuple[str, bool], Plan] = {}
         self._second_runs = SecondRuns()
 
     def __repr__(self) -> str:
@@ -98,7 +98,7 @@ class Failover(Middleware):
         if body is None:
             return call_next(request)
         self._second_runs.refuse(request)
-        exchange = Exchange(self._plan(body["model"]), self._services, request, body, call_next)
+        exchange = Exchange(self._plan(body), self._services, request, body, call_next)
         try:
             while True:
                 action = exchange.call.next()
@@ -121,7 +121,7 @@ class Failover(Middleware):
         if body is None:
             return await call_next(request)
         self._second_runs.refuse(request)
-        exchange = Exchange(self._plan(body["model"]), self._services, request, body, call_next)
+        exchange = Exchange(self._plan(body), self._services, request, body, call_next)
         try:
             while True:
                 action = exchange.call.next()
@@ -138,15 +138,17 @@ class Failover(Middleware):
             self._second_runs.remember(request, error)
             raise
 
-    def _plan(self, model: str) -> Plan:
-        plan = self._plans.get(model)
+    def _plan(self, body: dict[str, Any]) -> Plan:
+        """The plan for a body: one for each requested model, and one that stays with that model."""
+        model: str = body["model"]
+        bound = "thread" in body and is_bound_to_its_model(body)
+        plan = self._plans.get((model, bound))
         if plan is None:
+            rungs = self.policy.rungs_for(model)[: 1 if bound else None]
             candidates = tuple(
-                Candidate(index, rung, "default", self.board.breaker(rung.model))
-                for index, rung in enumerate(self.policy.rungs_for(model))
+                Candidate(index, rung, "default", self.board.breaker(rung.model)) for index, rung in enumerate(rungs)
             )
-            circuits = tuple(candidate.circuit for candidate in candidates)
-            plan = self._plans[model] = Plan(self.policy, model, candidates, circuits, self.board)
+            plan = self._plans[model, bound] = Plan(self.policy, model, candidates, self.board)
         return plan
 
 

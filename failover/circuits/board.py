@@ -11,7 +11,8 @@ from failover.events import BreakerState, Event
 from failover.policy.model import BreakerRules
 
 from .breaker import Breaker
-from .keeper import Keeper, StorageFactory
+from .keeper import Keeper
+from .storage import StorageFactory
 
 if TYPE_CHECKING:
     import pybreaker

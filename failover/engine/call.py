@@ -18,7 +18,7 @@ from typing import Literal
 from failover.events import AttemptReason, CallOutcome
 
 from .actions import Action, Finish, Send, Services, Wait
-from .backoff import wait_seconds
+from .backoff import cooling_seconds, wait_seconds
 from .outcome import Outcome
 from .plan import Candidate, Permit, Plan, Refusal
 from .record import CallRecord
@@ -27,9 +27,10 @@ from .route import Route
 __all__ = ["Call"]
 
 _FOREVER = float("inf")
-_LONGEST_OPENING = 86_400.0  # a day; a server's wish beyond that is more likely a slip than a plan
+_A_MOMENT = 0.001  # seconds; so that a circuit's time is over when we ask, whatever rounding says
 _ACCOUNT_REFUSES = Refusal("closed", None, "account", None, last_resort=False)
 _GONE = Refusal("open", None, "unavailable", None, last_resort=False)
+_MAY_PASS_NOW = Refusal("closed", 0.0, "ramp", None, last_resort=False)
 _NO_TIME = Refusal("closed", None, "deadline", None, last_resort=False)
 
 
@@ -118,7 +119,8 @@ class Call:
             self._finish("primary" if candidate.index == 0 else "fallback", len(self._record.attempts))
             return
         in_place = self._worth_repeating(candidate, outcome)
-        permit.report(outcome, seconds=seconds, open_for=self._cooling(outcome, in_place=in_place))
+        cooling = None if in_place else cooling_seconds(self._plan.policy, outcome)
+        permit.report(outcome, seconds=seconds, open_for=cooling)
         self._record.answered(candidate, outcome, seconds)
         if outcome.then == "raise" or outcome.scope == "account" or outcome.counts == "open":
             self._settle(candidate, outcome)
@@ -212,28 +214,14 @@ class Call:
             return True
         return outcome.then in ("next_or_repeat", "wait") and not self._another_after(candidate)
 
-    def _cooling(self, outcome: Outcome, *, in_place: bool) -> float | None:
-        """Seconds that the server wants to be left alone, when the call moves on because of it."""
-        wish = outcome.retry_after
-        if in_place or outcome.scope != "model" or outcome.then == "raise":
-            return None
-        if outcome.then == "wait":
-            return min(wish or self._plan.policy.breaker.open_for.first, _LONGEST_OPENING)
-        if wish is not None and wish > self._plan.policy.retry.retry_after.max:
-            return min(wish, _LONGEST_OPENING)
-        return None
-
     def _repeat(self, candidate: Candidate, outcome: Outcome, now: float) -> bool:
         """Decide to wait and ask the same rung again, if its circuit, the deadline and the budget allow."""
         services = self._services
-        seconds = wait_seconds(self._plan.policy.retry.wait, self._tries, services.random)
-        wish = outcome.retry_after
-        if wish:  # never earlier than asked, and not all callers at the same moment
-            seconds = max(seconds, wish * (1 + 0.1 * services.random()))
+        seconds = wait_seconds(self._plan.policy.retry.wait, self._tries, services.random, wish=outcome.retry_after)
         in_time = self._available(candidate) - seconds > self._plan.policy.retry.reserve / 2
         if not in_time or candidate.circuit.outlook() is not None or not services.budget.take(now):
             return False
-        self._decided = Wait(seconds, "retry_after" if wish else "backoff")
+        self._decided = Wait(seconds, "retry_after" if outcome.retry_after else "backoff")
         return True
 
     def _settle(self, candidate: Candidate, outcome: Outcome) -> None:
@@ -242,7 +230,7 @@ class Call:
         From the model that was asked for, a word about the request or the account is the truth about this call. From
         a fallback it may only mean that the fallback cannot take this request, so the first real cause is shown.
         """
-        gone = outcome.counts == "open" and outcome.scope == "model"
+        gone = outcome.then != "raise" and outcome.scope == "model"
         if not gone and (candidate.index == 0 or len(self._record.attempts) == 1):
             self._decisive = len(self._record.attempts)
         for other in self._plan.candidates:
@@ -285,21 +273,28 @@ class Call:
         if self._pass >= retry.passes:
             return None
         now = self._services.now()
-        seconds = wait_seconds(retry.between_passes, self._pass, self._services.random)
         left = self._deadline - now
-        if seconds + retry.reserve > left or not self._can_hope(left) or not self._services.budget.take(now):
+        soonest = self._soonest()
+        longest = retry.between_passes.max
+        if soonest > min(left, longest * (retry.passes - self._pass)):
+            return None
+        seconds = wait_seconds(retry.between_passes, self._pass, self._services.random)
+        if seconds < soonest <= longest:
+            seconds = soonest + _A_MOMENT
+        if seconds + retry.reserve > left or not self._services.budget.take(now):
             return None
         return Wait(seconds, "between_passes")
 
-    def _can_hope(self, left: float) -> bool:
-        """Whether waiting could help: some circuit lets a try through now, or may do so in time."""
-        retry = self._plan.policy.retry
-        patience = min(left, retry.between_passes.max * (retry.passes - self._pass))
-        outlooks = (c.circuit.outlook() for c in self._plan.candidates if c.index not in self._blocked)
-        return any(
-            outlook is None or outlook.last_resort or (outlook.retry_in is not None and outlook.retry_in <= patience)
-            for outlook in outlooks
-        )
+    def _soonest(self) -> float:
+        """Seconds until some circuit may let a try of this call through."""
+        waits = [_FOREVER]
+        for candidate in self._plan.candidates:
+            if candidate.index not in self._blocked:
+                outlook = candidate.circuit.outlook()
+                if outlook is None or outlook.last_resort:
+                    return 0.0
+                waits.append(_FOREVER if outlook.retry_in is None else outlook.retry_in)
+        return min(waits)
 
     def _give_up(self) -> None:
         if not self._record.attempts:
@@ -310,8 +305,7 @@ class Call:
             self._finish("exhausted", 1)
 
     def _refusals(self) -> tuple[tuple[str, Refusal], ...]:
-        outlooks = ((circuit.name, circuit.outlook()) for circuit in self._plan.circuits)
-        return tuple((name, outlook) for name, outlook in outlooks if outlook is not None)
+        return tuple((c.circuit.name, c.circuit.outlook() or _MAY_PASS_NOW) for c in self._plan.candidates)
 
     def _finish(self, outcome: CallOutcome, shown: int | None, refusals: tuple[tuple[str, Refusal], ...] = ()) -> None:
         self._decided = Finish(outcome, shown, refusals)

@@ -79,5 +79,4 @@ class Plan:
     policy: Policy
     model: str
     candidates: tuple[Candidate, ...]
-    circuits: tuple[Circuit, ...]
     gate: Gate
