@@ -77,11 +77,13 @@ class Exchange:
         """The request to send: as it is to the requested model, else with the rung's model and patch."""
         candidate = send.candidate
         self._sent_model = candidate.rung.model
-        body = _patched(self._body, candidate.rung) if candidate.index else None
+        changes: dict[str, Any] = {}
+        if candidate.index:
+            changes["json_data"] = _patched(self._body, candidate.rung)
         timeout = None if send.timeout is None else self._shortened(send.timeout)
-        if body is None and timeout is None:
-            return self._request
-        return with_options(self._request, body=body, timeout=timeout)
+        if timeout is not None:
+            changes["timeout"] = timeout
+        return with_options(self._request, changes) if changes else self._request
 
     def take(self, answer: Answer) -> None:
         """Tell the call what came back."""

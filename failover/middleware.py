@@ -74,7 +74,7 @@ class Failover(Middleware):
             policy if isinstance(policy, Policy) else default_policy() if policy is None else load_policy(policy)
         )
         self._clock = clock or SystemClock()
-        hub = Hub((SpanListener(tracer_provider), LogListener(), *listeners))
+        hub = Hub(listeners, spans=SpanListener(tracer_provider), log=LogListener())
         self.board = Board(
             self.policy.breaker,
             now=self._clock.now,
@@ -180,8 +180,8 @@ def wrap(
         FailoverError: the client is wrapped already.
         TypeError: this is not a client, or a `Failover` and options for a new one were both given.
     """
-    if not hasattr(client, "with_middleware"):
-        raise TypeError(f"wrap() takes a client of the anthropic package (2.12 or newer), not {type(client).__name__}")
+    if isinstance(client, type) or not hasattr(client, "with_middleware"):
+        raise TypeError(f"wrap() takes a client of the anthropic package (2.12 or newer), not {client!r}")
     sdk_client: Any = client
     before = middleware_of(sdk_client)
     if any(isinstance(entry, Failover) for entry in before):

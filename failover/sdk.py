@@ -56,12 +56,11 @@ def client_of(call_next: Callable[..., Any]) -> Any | None:
     return None
 
 
-def with_options(request: APIRequest, *, body: object = None, timeout: httpx2.Timeout | None = None) -> APIRequest:
-    """The same request with another body or time-out; nothing of the body is copied.
+def with_options(request: APIRequest, changes: dict[str, Any]) -> APIRequest:
+    """The same request with other options (`json_data`, `timeout`); nothing of the body is copied.
 
     `APIRequest.copy` would copy the whole body deeply, whatever its size.
     """
-    changes = {name: value for name, value in (("json_data", body), ("timeout", timeout)) if value is not None}
     options = request.options.model_copy(update=changes)
     return APIRequest(
         options=options,

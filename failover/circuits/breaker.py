@@ -277,8 +277,7 @@ class Breaker:
         self._state = to
         self._generation += 1
         self._reason = reason
-        self._probes.clear()
-        self._probe_successes = 0
+        self._probe_successes = 0  # probes that are still out keep their permits: they are requests at the model
         if to == "closed":
             self._closed_at = now
             self._trip.reset()

@@ -6,21 +6,23 @@ point at the line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from .units import format_duration
-from .words import Path, did_you_mean, listed, shown
+from failover.document import Found
+from failover.document.units import format_duration
+from failover.document.words import Path, did_you_mean, listed, shown
 
 __all__ = [
     "ERROR_TYPES",
-    "Contradictions",
+    "body_field",
     "covers",
     "error_name",
     "longer",
+    "one_line",
     "past_deadline",
     "pattern",
-    "refuse",
     "repeated",
     "reserve",
     "too_many_calls",
@@ -53,35 +55,14 @@ ERROR_TYPES = (
 
 _VERSIONS = (1,)
 _MOST_STARS = 5
+_ONE_LINE = re.compile(r"\S(.*\S)?")
+_BODY_FIELD = re.compile(r"[a-z][a-z0-9_]*")
 _STATUSES = range(400, 600)
 _OF_THE_REQUEST = {
     *("invalid_request_error", "request_too_large", "conflict_error", "prompt_too_long"),
     *("400", "409", "413", "422"),
 }
 _MOST_CALLS_PER_SECOND = 10_000
-
-Found: TypeAlias = Iterator[tuple[Path, str]]
-
-
-class Contradictions(ValueError):
-    """Rules that cannot hold together."""
-
-    found: tuple[tuple[Path, str], ...]
-    """Each with the path to where it stands, from the part that was checked, in the words of the YAML."""
-
-    def __init__(self, found: Sequence[tuple[Path, str]]) -> None:
-        super().__init__("; ".join(message for _, message in found))
-        self.found = tuple(found)
-
-
-def refuse(found: Iterable[tuple[Path, str]]) -> None:
-    """Raise all that was found, if anything was.
-
-    Raises:
-        Contradictions: with all of it.
-    """
-    if everything := tuple(found):
-        raise Contradictions(everything)
 
 
 def longer(**pair: float) -> Found:
@@ -135,6 +116,28 @@ def version(number: int) -> int:
         reads = listed(str(known) for known in _VERSIONS)
         raise ValueError(f"this release reads version {reads} of the grammar, not {number}: write `version: {reads}`")
     return number
+
+
+def one_line(text: str) -> str:
+    """A name as given.
+
+    Raises:
+        ValueError: it has several lines, or space around it.
+    """
+    if not _ONE_LINE.fullmatch(text):
+        raise ValueError("must be one line that neither begins nor ends with a space")
+    return text
+
+
+def body_field(name: str) -> str:
+    """The name of a field of a request's body as given.
+
+    Raises:
+        ValueError: no such field could exist.
+    """
+    if not _BODY_FIELD.fullmatch(name):
+        raise ValueError(f"{shown(name)} is no field of a request's body: those are lower-case words like `max_tokens`")
+    return name
 
 
 def pattern(text: str) -> str:

@@ -1,8 +1,9 @@
 """What a policy is: every word of the YAML as an immutable, typed value with its default.
 
 The defaults here are the default policy; `policies/default.yaml` says the same with comments. Reading YAML, and
-saying where in the file a mistake is, is the business of `load`. The `examples` of a required field are YAML: they
-are what a reader is told to write when it is missing.
+saying where in the file a mistake is, is the business of
+`failover.document`. The `examples` of a required field are YAML: they are what a reader is told to write when it is
+missing.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from annotated_types import Ge, Le
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
 from typing_extensions import Self
 
+from failover.document import refuse
+from failover.document.units import Count, Factor, Number, Off, Seconds, SecondsOrNone, Share, ShareOrNone
+from failover.document.words import shown
+
 from . import checks
 from .checks import ERROR_TYPES
-from .units import Count, Factor, Number, Off, Seconds, SecondsOrNone, Share, ShareOrNone
-from .words import shown
 
 __all__ = [
     "ERROR_TYPES",
@@ -43,8 +46,8 @@ __all__ = [
     "Trip",
 ]
 
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
-BodyField = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[a-z][a-z0-9_]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(checks.one_line)]
+BodyField = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(checks.body_field)]
 Pattern = Annotated[Name, AfterValidator(checks.pattern)]
 ErrorName = Annotated[str, BeforeValidator(checks.error_name)]
 
@@ -70,12 +73,12 @@ class Rung(_Part):
 
     @model_validator(mode="after")
     def _patch_is_sound(self) -> Self:
-        checks.refuse(checks.unsound_patch(self.set, written="set" in self.model_fields_set))
+        refuse(checks.unsound_patch(self.set, written="set" in self.model_fields_set))
         return self
 
 
 def _rungs_differ(rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
-    checks.refuse(checks.repeated(rungs))
+    refuse(checks.repeated(rungs))
     return rungs
 
 
@@ -105,7 +108,7 @@ class Backoff(_Part):
 
     @model_validator(mode="after")
     def _grows(self) -> Self:
-        checks.refuse(checks.longer(first=self.first, max=self.max))
+        refuse(checks.longer(first=self.first, max=self.max))
         return self
 
 
@@ -140,7 +143,7 @@ class Retry(_Part):
 
     @model_validator(mode="after")
     def _reserve_fits(self) -> Self:
-        checks.refuse(checks.reserve(self.reserve, self.deadline))
+        refuse(checks.reserve(self.reserve, self.deadline))
         return self
 
 
@@ -151,7 +154,7 @@ class _Rate(_Part):
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
-        checks.refuse(checks.too_many_calls(self.of_at_least, self.within))
+        refuse(checks.too_many_calls(self.of_at_least, self.within))
         return self
 
 
@@ -199,7 +202,7 @@ class OpenFor(_Part):
 
     @model_validator(mode="after")
     def _grows(self) -> Self:
-        checks.refuse(checks.longer(first=self.first, max=self.max))
+        refuse(checks.longer(first=self.first, max=self.max))
         return self
 
 
@@ -214,7 +217,7 @@ class Probe(_Part):
 
     @model_validator(mode="after")
     def _answers_within_its_lease(self) -> Self:
-        checks.refuse(checks.longer(timeout=self.timeout, lease=self.lease))
+        refuse(checks.longer(timeout=self.timeout, lease=self.lease))
         return self
 
 
@@ -249,12 +252,12 @@ class ErrorRule(_Part):
 
 
 def _every_ladder_can_be_reached(ladders: tuple[Ladder, ...]) -> tuple[Ladder, ...]:
-    checks.refuse(checks.unreachable([ladder.match for ladder in ladders]))
+    refuse(checks.unreachable([ladder.match for ladder in ladders]))
     return ladders
 
 
 def _wrong_requests_are_not_repeated(errors: Mapping[str, ErrorRule]) -> Mapping[str, ErrorRule]:
-    checks.refuse(found for name, rule in errors.items() for found in checks.wrong_request(name, rule.do, rule.counts))
+    refuse(found for name, rule in errors.items() for found in checks.wrong_request(name, rule.do, rule.counts))
     return errors
 
 
@@ -300,7 +303,7 @@ class Policy(_Part):
     def _every_rule_can_fire(self) -> Self:
         trip, deadline = self.breaker.trip, self.retry.deadline if self.retry.long_answers == "cut" else None
         if trip.hung_calls is not None:
-            checks.refuse(checks.past_deadline(("hung_calls", "older_than"), trip.hung_calls.older_than, deadline))
+            refuse(checks.past_deadline(("hung_calls", "older_than"), trip.hung_calls.older_than, deadline))
         if trip.slow_rate is not None:
-            checks.refuse(checks.past_deadline(("slow_rate", "slower_than"), trip.slow_rate.slower_than, deadline))
+            refuse(checks.past_deadline(("slow_rate", "slower_than"), trip.slow_rate.slower_than, deadline))
         return self

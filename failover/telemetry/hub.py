@@ -23,33 +23,32 @@ _log = logging.getLogger("failover")
 
 
 class Hub:
-    """Hands every event to each listener, in the order in which they were given.
+    """Hands every event to our own listeners, then to each of the user's, in the order in which they were given.
 
     Args:
-        listeners: Callables that take one event. Anything else, an `async def` included, is a `TypeError`.
+        listeners: The user's: callables that take one event. Anything else, an `async def` included, is a `TypeError`.
+        spans: What makes spans, if anything does.
+        log: What writes the log, if anything does.
     """
 
-    def __init__(self, listeners: Iterable[Listener]) -> None:
-        self._listeners = tuple(listeners)
-        for index, listener in enumerate(self._listeners):
+    verbose: Callable[[], bool]
+    """Whether routine events of a call that starts here and now would be used by anybody.
+
+    Asked once for each call. If not, only notable events need to be emitted: skips, waits, attempts that failed or were
+    not the first choice, transitions, and the end of a call unless all of it was routine.
+    """
+
+    def __init__(
+        self, listeners: Iterable[Listener] = (), *, spans: SpanListener | None = None, log: LogListener | None = None
+    ) -> None:
+        users = tuple(listeners)
+        for index, listener in enumerate(users):
             _check(index, listener)
+        ours: list[Listener] = [listener for listener in (spans, log) if listener is not None]
+        self._listeners = (*ours, *users)
         # A counter's step is atomic: of several threads exactly one sees its 0.
         self._faults = tuple(itertools.count() for _ in self._listeners)
-        self._spans = tuple(listener for listener in self._listeners if isinstance(listener, SpanListener))
-        self._users = any(not isinstance(listener, (SpanListener, LogListener)) for listener in self._listeners)
-
-    def verbose(self) -> bool:
-        """Whether routine events of a call that starts here and now would be used by anybody.
-
-        Asked once for each call. If not, only notable events need to be emitted: skips, waits, attempts that failed
-        or were not the first choice, transitions, and the end of a call unless its outcome is `primary`.
-        """
-        if self._users:
-            return True
-        for spans in self._spans:  # noqa: SIM110 - a generator would cost as much as the question
-            if spans.active():
-                return True
-        return False
+        self.verbose = _always if users else spans.active if spans else _never
 
     def emit(self, event: Event) -> None:
         """Deliver one event. An `Exception` of a listener is logged; `KeyboardInterrupt` and its like pass."""
@@ -70,6 +69,14 @@ class Hub:
                 type(error).__name__,
                 type(event).__name__,
             )
+
+
+def _always() -> bool:
+    return True
+
+
+def _never() -> bool:
+    return False
 
 
 def _check(index: int, listener: object) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .clock import FakeClock
     from .fake_claude import FakeClaude
-    from .scenario import Fault, Rule, Scenario, ScenarioError, load_scenario, parse_scenario
+    from .scenario import Fault, Rule, Scenario
+    from .scenario_file import ScenarioError, load_scenario, parse_scenario
     from .upstream import ReceivedRequest
 
 __all__ = [
@@ -34,9 +35,9 @@ _HOMES = {
     "ReceivedRequest": "upstream",
     "Rule": "scenario",
     "Scenario": "scenario",
-    "ScenarioError": "scenario",
-    "load_scenario": "scenario",
-    "parse_scenario": "scenario",
+    "ScenarioError": "scenario_file",
+    "load_scenario": "scenario_file",
+    "parse_scenario": "scenario_file",
 }
 
 

@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
 from typing_extensions import Self
 
 from failover.clock import Clock, SystemClock
 from failover.errors import MissingExtra
 
-from .scenario import Fault, Rule, Scenario, ScenarioError, load_scenario
-from .scenario_file import lines_of
+from .scenario import Fault, Scenario
+from .scenario_file import check_rule, load_scenario
 from .upstream import ReceivedRequest, Upstream
 
 if TYPE_CHECKING:
@@ -122,10 +121,7 @@ class FakeClaude:
             ScenarioError: the rule makes no sense.
         """
         said = {"model": model, **({} if status is None else {"status": status}), **rule}
-        try:
-            self._upstream.fail(Rule.model_validate(said))
-        except ValidationError as error:
-            raise ScenarioError(lines_of(error, "fail()", tuple(Rule.model_fields))) from None
+        self._upstream.fail(check_rule(said, "fail()"))
 
     def heal(self, model: str | None = None) -> None:
         """Answer well from now on, whatever was scripted or stands in the scenario: one model, or all."""

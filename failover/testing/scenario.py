@@ -17,7 +17,6 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
@@ -28,16 +27,15 @@ from pydantic import (
     Field,
     StrictBool,
     StrictInt,
-    ValidationError,
     model_validator,
 )
 from typing_extensions import Self
 
-from failover.policy.units import Count, Off, Seconds, SecondsOrNone, Share
+from failover.document import Found, refuse
+from failover.document.units import Count, Off, Seconds, SecondsOrNone, Share, format_duration
+from failover.document.words import listed, shown
 
-from .scenario_file import ScenarioError, lines_of, read_text, read_yaml
-
-__all__ = ["Fault", "Rule", "Scenario", "ScenarioError", "load_scenario", "parse_scenario"]
+__all__ = ["Fault", "Rule", "Scenario"]
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
@@ -74,6 +72,16 @@ def _covers(wide: str, narrow: str) -> bool:
 
 Glob = Annotated[str, Field(min_length=1, max_length=200)]
 HeaderValue = Annotated[str, BeforeValidator(_header_text)]
+
+
+def _unsendable(name: str, value: str) -> Found:
+    """Why a response cannot have such a header, if it cannot."""
+    if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+        why = f"header {shown(name)} cannot be sent: a name is letters, digits and `-`; a value is printable ASCII"
+        yield ("headers", name), why
+    elif name.lower() in _FRAMING:
+        why = f"header `{name}` is not for `headers`: the server or another key of the rule sets it"
+        yield ("headers", name), why
 
 
 class _Part(BaseModel):
@@ -122,39 +130,32 @@ class Fault(_Part):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
+        refuse(self._contradictions())
+        return self
+
+    def _contradictions(self) -> Found:
+        for header, value in self.headers.items():
+            yield from _unsendable(header, value)
         struck = [name for name in _FAULTS if self._has(name)]
         slow = [name for name in _SLOWNESS if self._has(name)]
         if len(struck) > 1:
-            raise ValueError(f"`{struck[0]}` and `{struck[1]}` cannot strike the same answer: write two rules")
+            yield (struck[1],), f"`{struck[0]}` and `{struck[1]}` cannot strike the same answer: write two rules"
+            return
         if not struck and not slow:
-            raise ValueError(f"nothing goes wrong: set one of {', '.join(_FAULTS)}, or {', '.join(_SLOWNESS)}")
+            yield (), f"nothing goes wrong: set one of {', '.join(_FAULTS)}, or {', '.join(_SLOWNESS)}"
+            return
         for detail, owners in _DETAILS.items():
             if self._has(detail) and not set(owners) & set(struck):
-                raise ValueError(
-                    f"`{detail}` goes with {' or '.join(f'`{owner}`' for owner in owners)}: add it, or remove `{detail}`"
-                )
-        answered = not struck or struck[0] in _ANSWERED
+                wanted = listed(f"`{owner}`" for owner in owners)
+                yield (detail,), f"`{detail}` goes with {wanted}: add it, or remove `{detail}`"
         for name in slow:
-            if name != "delay" and not answered:
-                raise ValueError(
-                    f"`{name}` slows an answer, and `{struck[0]}` gives none: remove one (`delay` slows errors)"
-                )
+            if name != "delay" and struck and struck[0] not in _ANSWERED:
+                why = f"`{name}` slows an answer, and `{struck[0]}` gives none: remove one (`delay` slows errors)"
+                yield (name,), why
         if self._has("delay") and self._has("hang"):
-            raise ValueError("`delay` and `hang` are both waits before the first byte: keep one")
+            yield ("delay",), "`delay` and `hang` are both waits before the first byte: keep one"
         if self._has("after_events") and self.malformed == "html":
-            raise ValueError("`after_events` counts events, and `malformed: html` sends none: remove it")
-        return self
-
-    @model_validator(mode="after")
-    def _headers_can_be_sent(self) -> Self:
-        for name, value in self.headers.items():
-            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-                raise ValueError(
-                    f"header {name!r} cannot be sent: a name is letters, digits and `-`; a value is printable ASCII"
-                )
-            if name.lower() in _FRAMING:
-                raise ValueError(f"header `{name}` is not for `headers`: the server or another key of the rule sets it")
-        return self
+            yield ("after_events",), "`after_events` counts events, and `malformed: html` sends none: remove it"
 
     def _has(self, name: str) -> bool:
         return bool(getattr(self, name) != type(self).model_fields[name].default)
@@ -180,12 +181,16 @@ class Rule(Fault):
 
     @model_validator(mode="after")
     def _can_strike(self) -> Self:
+        refuse(self._never_holds())
+        return self
+
+    def _never_holds(self) -> Found:
         if self.until is not None and self.until <= self.from_:
-            raise ValueError(f"`until` ({self.until:g} s) is not after `from` ({self.from_:g} s): the rule never holds")
+            until, start = format_duration(self.until), format_duration(self.from_)
+            yield ("until",), f"`until` ({until}) is not after `from` ({start}): the rule never holds; make it later"
         for name in _STREAMS_ONLY:
             if self.stream is False and self._has(name):
-                raise ValueError(f"`{name}` is for streams, and `stream: false` leaves them out: remove one")
-        return self
+                yield (name,), f"`{name}` is for streams, and `stream: false` leaves them out: remove one"
 
     def matches(self, model: str, path: str, *, stream: bool, now: float) -> bool:
         """Whether the rule is for such a request at `now` scenario seconds, its dice and `times` aside."""
@@ -214,49 +219,28 @@ class Rule(Fault):
 class Scenario(_Part):
     """What one scenario file says."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Annotated[str, Field(min_length=1, max_length=200, examples=["my-scenario"])]
     description: str = ""
     seed: StrictInt = 0
     """Makes probabilities and ids the same in every run that sends the same requests in the same order."""
     duration: Off[Seconds] = None
     """How long it takes to see all of it; `None`: it has no end."""
-    faults: tuple[Rule, ...] = ()
+    faults: Annotated[tuple[Rule, ...], Field(max_length=500)] = ()
     """The first rule that matches a request strikes it; a request that none matches is answered well."""
 
     @model_validator(mode="after")
     def _every_rule_can_strike(self) -> Self:
-        for index, rule in enumerate(self.faults):
-            if self.duration is not None and rule.from_ >= self.duration:
-                raise ValueError(
-                    f"faults[{index}] never strikes: it begins `from` {rule.from_:g} s, and `duration` is {self.duration:g} s"
-                )
-            for earlier, before in enumerate(self.faults[:index]):
-                if before.hides(rule):
-                    raise ValueError(
-                        f"faults[{index}] never strikes: faults[{earlier}] stands before it and takes all its requests"
-                    )
+        refuse(self._idle_rules())
         return self
 
-
-def load_scenario(path: str | Path) -> Scenario:
-    """Read a scenario from a YAML file.
-
-    Raises:
-        ScenarioError: it cannot be read or does not make sense; one line for each problem.
-    """
-    return parse_scenario(read_text(Path(path)), str(path))
-
-
-def parse_scenario(text: str, name: str = "scenario") -> Scenario:
-    """Read a scenario from YAML text; `name` stands for the file in error messages.
-
-    Raises:
-        ScenarioError: the text does not make sense; one line for each problem.
-    """
-    try:
-        return Scenario.model_validate(read_yaml(text, name))
-    except ValidationError as error:
-        raise ScenarioError(lines_of(error, name, _WORDS)) from None
-
-
-_WORDS = tuple(sorted({field.alias or name for part in (Scenario, Rule) for name, field in part.model_fields.items()}))
+    def _idle_rules(self) -> Found:
+        for index, rule in enumerate(self.faults):
+            if self.duration is not None and rule.from_ >= self.duration:
+                start, end = format_duration(rule.from_), format_duration(self.duration)
+                why = f"the rule never strikes: it begins at {start}, and `duration` is {end}; let it begin earlier"
+                yield ("faults", index, "from"), why
+            for earlier, before in enumerate(self.faults[:index]):
+                if before.hides(rule):
+                    why = f"the rule never strikes: faults[{earlier}] stands before it and takes all its requests"
+                    yield ("faults", index), f"{why}; move it up or remove it"
+                    break

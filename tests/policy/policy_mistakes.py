@@ -100,6 +100,10 @@ VALUES = [
     ("retry: {deadline: .nan}", "3:19: retry.deadline: .nan is not a number"),
     ("retry: {tries: .inf}", "3:16: retry.tries: .inf is not a number"),
     ("retry: {tries: -.inf}", "3:16: retry.tries: -.inf is not a number"),
+    (
+        "breaker: {trip: {consecutive_failures: .nan, failure_rate: off}}",
+        "3:40: breaker.trip.consecutive_failures: .nan is not a number",
+    ),
     ("retry: {deadline: 1e999}", "3:19: retry.deadline: '1e999' is a number of more digits"),
     ("retry: {tries: " + "9" * 10_000 + "}", "3:16: retry.tries: '9999 ... more digits"),
     ("retry: {tries: 1000000}", "3:16: retry.tries: must be at most 20, not 1000000"),

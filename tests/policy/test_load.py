@@ -13,9 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from policy_mistakes import ACROSS, CHARACTERS, HEAD, NAMES, STRUCTURE, VALUES, WHOLE
 
+from failover.document import compose, files
 from failover.errors import PolicyError
-from failover.policy import Ladder, Policy, Rung, compose, default_policy, files, parse_policy
-from failover.policy.scalars import core_value
+from failover.policy import Ladder, Policy, Rung, default_policy, parse_policy
 
 LOADERS = (yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
@@ -80,26 +80,6 @@ def test_rungs_are_read_in_short_and_in_long_form():
 @pytest.mark.parametrize("key", ["529", '"529"', "'529'"])
 def test_a_status_may_be_written_as_a_number_or_as_text(key):
     assert list(parse_policy(f"{HEAD}errors: {{{key}: {{do: next}}}}").errors) == ["529"]
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        *[(word, None) for word in ("", "~", "null", "Null", "NULL")],
-        *[(word, True) for word in ("true", "True", "TRUE")],
-        *[(word, False) for word in ("false", "False", "FALSE")],
-        *[
-            (word, word)
-            for word in ("off", "on", "no", "yes", "y", "n", "Off", "1:30", "2026-11-22", "1_000", "tRUE", "-", ".")
-        ],
-        *[("0", 0), ("010", 10), ("-7", -7), ("+7", 7), ("0o17", 15), ("0x1F", 31)],
-        *[("1.5", 1.5), (".5", 0.5), ("5.", 5.0), ("1e3", 1000.0), ("-2.5E-1", -0.25)],
-    ],
-)
-def test_plain_scalars_follow_the_core_schema_of_yaml_1_2(text, value):
-    read = core_value(text)
-    assert read == value
-    assert type(read) is type(value)
 
 
 def test_quotes_make_text_of_anything(any_loader):

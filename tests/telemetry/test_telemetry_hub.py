@@ -107,7 +107,7 @@ def test_a_log_handler_that_raises_harms_no_call():
     handler, logger, heard = Full(), logging.getLogger("failover"), []
     logger.addHandler(handler)
     try:
-        hub = Hub([LogListener(), Moody(RuntimeError()), heard.append])
+        hub = Hub([Moody(RuntimeError()), heard.append], log=LogListener())
         hub.emit(stories.opened())
     finally:
         logger.removeHandler(handler)
@@ -127,15 +127,15 @@ class ListenLater:
 @pytest.mark.parametrize(
     ("listener", "message"),
     [
-        ("print", r"^listeners\[1\] is 'print', which cannot be called; give a function of one event$"),
-        (None, r"^listeners\[1\] is None, which cannot be called"),
-        (listen_later, r"^listeners\[1\] \(listen_later\) is async, .* give a plain function"),
-        (ListenLater(), r"^listeners\[1\] \(ListenLater\) is async"),
+        ("print", r"^listeners\[0\] is 'print', which cannot be called; give a function of one event$"),
+        (None, r"^listeners\[0\] is None, which cannot be called"),
+        (listen_later, r"^listeners\[0\] \(listen_later\) is async, .* give a plain function"),
+        (ListenLater(), r"^listeners\[0\] \(ListenLater\) is async"),
     ],
 )
 def test_what_cannot_listen_is_refused_at_once(listener, message):
     with pytest.raises(TypeError, match=message):
-        Hub([LogListener(), listener])
+        Hub([listener], log=LogListener())
 
 
 @pytest.mark.parametrize(
@@ -150,15 +150,15 @@ def test_what_cannot_listen_is_refused_at_once(listener, message):
 def test_routine_events_are_wanted_by_a_users_listener_or_by_an_active_trace(recorder, users, spans, verbose):
     spans = recorder().listener if spans else SpanListener(trace.NoOpTracerProvider())
 
-    assert Hub([spans, LogListener(), *users]).verbose() is verbose
+    assert Hub(users, spans=spans, log=LogListener()).verbose() is verbose
 
 
 def test_a_log_alone_does_not_want_routine_events():
-    assert not Hub([LogListener()]).verbose()
+    assert not Hub(log=LogListener()).verbose()
 
 
 def test_the_question_is_answered_anew_for_each_call(telemetry):
-    hub = Hub([telemetry.listener])
+    hub = Hub(spans=telemetry.listener)
 
     assert hub.verbose()
     with trace.use_span(parent_that_is(sampled=0)):

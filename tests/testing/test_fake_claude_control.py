@@ -159,8 +159,10 @@ def test_requests_are_a_copy(fake_claude):
     ("rule", "what"),
     [
         ({}, r"fail\(\): nothing goes wrong"),
-        ({"status": 200}, r"fail\(\): status: must be greater than or equal to 400"),
+        ({"status": 200}, r"fail\(\): status: must be at least 400, not 200"),
         ({"statu": 500}, r"fail\(\): statu: unknown key; did you mean `status`\?"),
+        ({"drop": True, "until": 0.0}, r"fail\(\): until: must be more than 0, or `off`, not 0.0"),
+        ({"status": 500, "hang": 3}, r"fail\(\): hang: `status` and `hang` cannot strike the same answer"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(fake_claude, rule, what):
@@ -173,7 +175,7 @@ def test_a_scenario_is_read_from_its_file(tmp_path):
     path.write_text("{name: x, faults: [{status: 529}]}", encoding="utf-8")
     with FakeClaude(path) as fake:
         assert ask(fake) == 529
-    with pytest.raises(ScenarioError, match="cannot be read"):
+    with pytest.raises(ScenarioError, match=r"missing\.yaml: there is no such file"):
         FakeClaude(str(tmp_path / "missing.yaml"))
 
 

@@ -1,7 +1,7 @@
 """YAML text to nodes, with every problem on the way.
 
-A policy is a small part of YAML: mappings with text as keys, lists and scalars. Anchors, aliases, merges and tags are
-refused: a policy is read by people, and a file that cannot refer to itself cannot grow while it is read. Reading stops
+Our files are a small part of YAML: mappings with text as keys, lists and scalars. Anchors, aliases, merges and tags
+are refused: such a file is read by people, and one that cannot refer to itself cannot grow while it is read. Reading stops
 at a fixed depth, so no nesting exhausts the stack.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from .kind import Kind
 from .nodes import Entry, Node, Place, Problem
 from .scalars import core_value
 from .words import Path, shown
@@ -53,18 +54,18 @@ class Reading:
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_nodes(text: str) -> Reading:
+def read_nodes(text: str, kind: Kind[Any]) -> Reading:
     """Read one YAML document. Never raises for what the text says: see `problems`."""
     if bad := _UNPRINTABLE.search(text):
         before = _LINE_END.split(text[: bad.start()])
         place = Place(len(before), len(before[-1]) + 1)
-        message = f"character U+{ord(bad[0]):04X} is invisible and not allowed in a policy: remove it"
+        message = f"character U+{ord(bad[0]):04X} is invisible and not allowed in a {kind.noun}: remove it"
         return Reading(problems=[Problem(place, (), message)])
-    composer = _Composer(text)
+    composer = _Composer(text, kind)
     try:
         root = composer.document()
     except _TooDeepError as error:
-        composer.report(error.event, (), f"nested deeper than {_DEEPEST} levels: no policy needs that")
+        composer.report(error.event, (), f"nested deeper than {_DEEPEST} levels: no {kind.noun} needs that")
     except yaml.MarkedYAMLError as error:
         composer.problems.append(_syntax_problem(error, text))
     except (yaml.YAMLError, ValueError) as error:  # the loader in Python lets an escape beyond Unicode fail in `chr`
@@ -81,8 +82,9 @@ class _TooDeepError(Exception):
 
 
 class _Composer:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, kind: Kind[Any]) -> None:
         self.problems: list[Problem] = []
+        self._kind = kind
         self._events: Iterator[Any] = yaml.parse(text, Loader=LOADER)
 
     def report(self, event: Any, path: Path, message: str) -> None:
@@ -93,9 +95,8 @@ class _Composer:
         start = next(self._events)
         first = start if isinstance(start, yaml.StreamEndEvent) else next(self._events)
         if isinstance(first, yaml.StreamEndEvent) or _is_empty(first):
-            self.problems.append(
-                Problem(Place(1, 1), (), "the policy is empty: write at least `version: 1` and `name: my-policy`")
-            )
+            message = f"the {self._kind.noun} is empty: write at least {self._kind.example}"
+            self.problems.append(Problem(Place(1, 1), (), message))
             return None
         root = self._node(first, ())
         next(self._events)  # the end of the document
@@ -103,7 +104,7 @@ class _Composer:
             self.report(
                 another,
                 (),
-                "a second document starts here: a policy is one document; remove this line and what follows",
+                f"a second document starts here: a {self._kind.noun} is one document; remove this line and what follows",
             )
         return root
 
@@ -112,7 +113,7 @@ class _Composer:
             raise _TooDeepError(event)
         place = _place(event.start_mark)
         if isinstance(event, yaml.AliasEvent):
-            message = f"`*{event.anchor}` is an alias, and a policy has none: write the value out, or put quotes around a pattern"
+            message = f"`*{event.anchor}` is an alias, and a {self._kind.noun} has none: write the value out, or put quotes around a pattern"
             self.report(event, path, message)
             return Node(place, None, broken=True)
         self._refuse_properties(event, path)
@@ -127,13 +128,13 @@ class _Composer:
             self.report(
                 event,
                 path,
-                f"`&{event.anchor}` is an anchor, and a policy has none: remove it, and write the value out where it is needed",
+                f"`&{event.anchor}` is an anchor, and a {self._kind.noun} has none: remove it, and write the value out where it is needed",
             )
         if event.tag is not None:
             self.report(
                 event,
                 path,
-                f"{shown(event.tag)} is a tag, and a policy has none: remove it; quotes make text of anything",
+                f"{shown(event.tag)} is a tag, and a {self._kind.noun} has none: remove it; quotes make text of anything",
             )
 
     def _scalar(self, event: Any, path: Path) -> Node:
@@ -183,7 +184,9 @@ class _Composer:
             return None
         plain = event.implicit[0] and event.tag is None
         if plain and event.value == "<<":
-            self.report(event, path, "`<<` merges another mapping, and a policy has no merges: write the keys out")
+            self.report(
+                event, path, f"`<<` merges another mapping, and a {self._kind.noun} has no merges: write the keys out"
+            )
             return None
         key = self._scalar(event, path)
         if not key.broken and event.anchor is None and event.tag is None:

@@ -31,7 +31,7 @@ def core_value(text: str) -> Scalar:
     """What a scalar without quotes means.
 
     Raises:
-        ValueError: it is NaN, infinite, or a number too large to mean anything in a policy.
+        ValueError: it is NaN, infinite, or a number too large to mean anything.
     """
     if text in _WORDS:
         return _WORDS[text]
@@ -44,7 +44,7 @@ def core_value(text: str) -> Scalar:
         return text
     number = _number(text, base) if len(text) <= _MOST_CHARACTERS else math.inf
     if math.isinf(number):
-        raise ValueError(f"{shown(text)} is a number of more digits than a policy can use: write a smaller one")
+        raise ValueError(f"{shown(text)} is a number of more digits than any key can use: write a smaller one")
     return number
 
 

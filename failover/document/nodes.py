@@ -47,7 +47,9 @@ class Node:
         return None
 
     def plain(self) -> Any:
-        """The value alone."""
+        """The value alone; where it is broken, one that fits nowhere, so that no check takes it for what is written."""
+        if self.broken:
+            return object()
         if isinstance(self.value, dict):
             return {key: entry.value.plain() for key, entry in self.value.items()}
         if isinstance(self.value, list):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from failover.policy.units import (
+from failover.document.units import (
     Count,
     Factor,
     Number,

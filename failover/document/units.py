@@ -1,7 +1,7 @@
-"""The units a policy is written in: durations, shares and `off`.
+"""The units our files are written in: durations, shares and `off`.
 
-Each becomes a plain number as the policy is loaded (seconds; a share between 0 and 1; `None`), so that nothing
-after the policy knows how it was spelled.
+Each becomes a plain number as the file is loaded (seconds; a share between 0 and 1; `None`), so that nothing
+after that knows how it was spelled.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Strict
 from .words import shown
 
 __all__ = [
+    "OFF",
     "Count",
     "Factor",
     "Number",
@@ -53,11 +54,11 @@ def parse_duration(value: object) -> float:
         raise ValueError(f"{shown(value)} is not a duration: write 500ms, 15s, 5m, 2h, or a number of seconds")
     if seconds > _LONGEST:
         raise ValueError(f"{shown(value)} is too long: a duration is at most 365d")
-    return seconds + 0.0  # -0.0 becomes 0.0, so that equal policies print alike
+    return seconds + 0.0  # -0.0 becomes 0.0, so that equal files print alike
 
 
 def format_duration(seconds: float) -> str:
-    """A duration as a policy spells it, in the largest unit that keeps it short: `500ms`, `15s`, `5m`.
+    """A duration as a file spells it, in the largest unit that keeps it short: `500ms`, `15s`, `5m`.
 
     `parse_duration` reads it back as the very same number.
     """
@@ -118,5 +119,8 @@ Factor = Annotated[Number, Ge(1), Le(100)]
 Count = Annotated[int, Strict(), Ge(1), Le(1_000_000)]
 """A whole number from 1."""
 
-Off = Annotated[T | None, BeforeValidator(_off)]
+OFF = BeforeValidator(_off)
+"""Marks a field that may be `off`."""
+
+Off = Annotated[T | None, OFF]
 """Either a T, or `off`."""

@@ -1,4 +1,4 @@
-"""How mistakes are put into words: one way to show a value, a place in the policy, and a near miss."""
+"""How mistakes are put into words: one way to show a value, a place in the file, and a near miss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeAlias
 __all__ = ["Path", "did_you_mean", "listed", "path_text", "shown"]
 
 Path: TypeAlias = tuple[str | int, ...]
-"""Where something stands in a policy: keys of mappings and indexes of lists."""
+"""Where something stands in a file: keys of mappings and indexes of lists."""
 
 _LONGEST = 40
 _BARE_KEY = re.compile(r"[\w*-]+", re.ASCII)
