@@ -18,7 +18,7 @@ from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, 
 from .recording import attach, route
 from .sdk import call_key, raising_response, typed_error
 
-__all__ = ["Edge", "SecondRuns"]
+__all__ = ["Edge", "SecondRuns", "raise_if_given_up"]
 
 _log = logging.getLogger("failover")
 
@@ -35,7 +35,7 @@ class Edge(Middleware):
             response = call_next(request)
         except anthropic.APIConnectionError as error:
             response = _handed_over(error, request, asynchronous=False)
-        _raise_if_given_up(response)
+        raise_if_given_up(response)
         return response
 
     async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> AsyncAPIResponse[Any]:
@@ -44,7 +44,7 @@ class Edge(Middleware):
             response = await call_next(request)
         except anthropic.APIConnectionError as error:
             response = _handed_over(error, request, asynchronous=True)
-        _raise_if_given_up(response)
+        raise_if_given_up(response)
         return response
 
 
@@ -85,7 +85,7 @@ def _handed_over(error: anthropic.APIConnectionError, request: APIRequest, *, as
     return raising_response(error, request, asynchronous=asynchronous)
 
 
-def _raise_if_given_up(response: Any) -> None:
+def raise_if_given_up(response: Any) -> None:
     """Raise the SDK's own typed error, with the route as its note, for an error response of a guarded call."""
     if not isinstance(response, (APIResponse, AsyncAPIResponse)) or response.http_response.is_success:
         return

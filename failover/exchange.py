@@ -13,20 +13,20 @@ import anthropic
 import httpx2
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse
 
-from .engine import Call, Finish, Outcome, Plan, Send, Services, judge_failure, judge_response, success
+from .engine import Call, Finish, Outcome, Plan, Send, Services, judge_failure, judge_malformed, judge_response, success
 from .engine.route import Route
 from .errors import CircuitOpen
 from .policy.model import Rung
 from .recording import EXTENSION, attach, record
 from .sdk import NO_RETRY_HEADER, client_of, with_options
 
-__all__ = ["Answer", "Exchange", "guarded_body", "is_bound_to_its_model"]
+__all__ = ["ERROR_STATUS", "Answer", "Exchange", "guarded_body", "is_bound_to_its_model"]
 
 Answer: TypeAlias = Any
 """What came back: an `APIResponse`, an error, or whatever an inner middleware chose to return instead."""
 
 _MESSAGES_PATH = "/v1/messages"
-_ERROR_STATUS = 400
+ERROR_STATUS = 400
 _SHORTEST_TIMEOUT = 0.01  # seconds; httpx2 reads 0 as "at once"
 # The SDK's own reckoning of how long an answer without streaming may take, 128,000 tokens an hour:
 # https://platform.claude.com/docs/en/cli-sdks-libraries/sdks/python#long-requests
@@ -91,15 +91,12 @@ class Exchange:
         if isinstance(answer, (APIResponse, AsyncAPIResponse)):
             http = answer.http_response
             status = http.status_code
-            if status >= _ERROR_STATUS:
+            if status >= ERROR_STATUS:
                 outcome = judge_response(status, http.headers, http.content, model=self._sent_model, rules=rules)
-            elif _is_whole(answer, streamed=self._request.stream):
-                outcome = success(status, http.headers)
             else:
-                outcome = judge_failure("malformed_response", rules, status, success(status, http.headers).request_id)
-                answer = anthropic.APIResponseValidationError(
-                    http, None, message="The answer's body is not the JSON object that it should be."
-                )
+                outcome = success(status, http.headers)
+        elif isinstance(answer, anthropic.APIResponseValidationError):
+            outcome = judge_malformed(answer.status_code, answer.response.headers, rules)
         elif isinstance(answer, anthropic.APIStatusError):
             outcome = self._judge_raised(answer)
         elif isinstance(answer, anthropic.APITimeoutError):
@@ -125,7 +122,7 @@ class Exchange:
         if isinstance(answer, (APIResponse, AsyncAPIResponse)):
             http = answer.http_response
             http.extensions[EXTENSION] = route
-            if http.status_code >= _ERROR_STATUS:
+            if http.status_code >= ERROR_STATUS:
                 http.headers.update(NO_RETRY_HEADER)
         elif isinstance(answer, Exception):
             attach(answer, route)
@@ -195,15 +192,6 @@ def _least_seconds(body: dict[str, Any]) -> float:
     """Seconds that an answer without streaming may honestly need. A stream needs none: its headers come at once."""
     tokens = body.get("max_tokens")
     return tokens * _SECONDS_PER_TOKEN if isinstance(tokens, int) else 0.0
-
-
-def _is_whole(response: APIResponse[Any] | AsyncAPIResponse[Any], *, streamed: bool) -> bool:
-    """Whether a body that has been read looks like the JSON object that it should be: no proxy's page, no half."""
-    http = response.http_response
-    if streamed or not http.is_stream_consumed:
-        return True
-    content = http.content
-    return content[:64].lstrip()[:1] == b"{" and content[-64:].rstrip()[-1:] == b"}"
 
 
 def _circuit_open(finish: Finish, route: Route) -> CircuitOpen:

@@ -10,20 +10,19 @@ import random as random_module
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import anthropic
-import httpx2
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, CallNext, Middleware
 from typing_extensions import assert_never
 
 from .circuits import Board
 from .clock import Clock, SystemClock
-from .edge import Edge, SecondRuns
+from .edge import Edge, SecondRuns, raise_if_given_up
 from .engine import Budget, Candidate, Finish, Plan, Send, Services, Wait
 from .errors import FailoverError
 from .events import Event
 from .exchange import Answer, Exchange, guarded_body, is_bound_to_its_model
 from .policy import Policy, default_policy, load_policy
-from .sdk import middleware_of
+from .sdk import is_outermost, middleware_of
+from .sending import send, send_async
 from .telemetry import Hub, LogListener, SpanListener, TracerProvider
 
 if TYPE_CHECKING:
@@ -33,8 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Failover", "wrap"]
 
-_ERROR_STATUS = 400
 Client = TypeVar("Client")
+_ANSWERED = frozenset({"primary", "fallback"})
+_MOST_PLANS = 1000  # that are kept; a program whose users invent names of models must not grow without bound
 
 
 class Failover(Middleware):
@@ -103,11 +103,11 @@ class Failover(Middleware):
             while True:
                 action = exchange.call.next()
                 if isinstance(action, Send):
-                    exchange.take(_send(exchange.prepare(action), call_next))
+                    exchange.take(send(exchange.prepare(action), call_next))
                 elif isinstance(action, Wait):
                     self._clock.sleep(action.seconds)
                 elif isinstance(action, Finish):
-                    return exchange.deliver(action)  # type: ignore[no-any-return]
+                    return self._handed_out(exchange.deliver(action), action, call_next)  # type: ignore[no-any-return]
                 else:
                     assert_never(action)
         except BaseException as error:
@@ -126,17 +126,23 @@ class Failover(Middleware):
             while True:
                 action = exchange.call.next()
                 if isinstance(action, Send):
-                    exchange.take(await _send_async(exchange.prepare(action), call_next))
+                    exchange.take(await send_async(exchange.prepare(action), call_next))
                 elif isinstance(action, Wait):
                     await self._clock.sleep_async(action.seconds)
                 elif isinstance(action, Finish):
-                    return exchange.deliver(action)  # type: ignore[no-any-return]
+                    return self._handed_out(exchange.deliver(action), action, call_next)  # type: ignore[no-any-return]
                 else:
                     assert_never(action)
         except BaseException as error:
             exchange.abandon(error)
             self._second_runs.remember(request, error)
             raise
+
+    def _handed_out(self, answer: Answer, finish: Finish, call_next: Callable[..., Any]) -> Answer:
+        """The answer for whoever is next outwards: if that is the SDK itself, its typed error with the route as note."""
+        if finish.outcome not in _ANSWERED and is_outermost(self, call_next):
+            raise_if_given_up(answer)
+        return answer
 
     def _plan(self, body: dict[str, Any]) -> Plan:
         """The plan for a body: one for each requested model, and one that stays with that model."""
@@ -148,7 +154,9 @@ class Failover(Middleware):
             candidates = tuple(
                 Candidate(index, rung, "default", self.board.breaker(rung.model)) for index, rung in enumerate(rungs)
             )
-            plan = self._plans[model, bound] = Plan(self.policy, model, candidates, self.board)
+            plan = Plan(self.policy, model, candidates, self.board)
+            if len(self._plans) < _MOST_PLANS:
+                self._plans[model, bound] = plan
         return plan
 
 
@@ -199,41 +207,3 @@ def wrap(
         raise TypeError("give listeners, storage and tracer_provider to the Failover that you share, not to wrap()")
     wrapped: Client = sdk_client.copy(middleware=[Edge(), *before, policy])
     return wrapped
-
-
-def _send(request: APIRequest, call_next: CallNext) -> Answer:
-    """Send once; what an upstream did wrong comes back as a value."""
-    try:
-        response = call_next(request)
-        http = getattr(response, "http_response", None)
-        if http is not None and http.status_code >= _ERROR_STATUS:
-            http.read()
-    except (anthropic.APIConnectionError, anthropic.APIStatusError) as error:
-        return error
-    except httpx2.HTTPError as error:
-        return _broken(error, response.http_request)
-    return response
-
-
-async def _send_async(request: APIRequest, call_next: AsyncCallNext) -> Answer:
-    """Send once; what an upstream did wrong comes back as a value."""
-    try:
-        response = await call_next(request)
-        http = getattr(response, "http_response", None)
-        if http is not None and http.status_code >= _ERROR_STATUS:
-            await http.aread()
-    except (anthropic.APIConnectionError, anthropic.APIStatusError) as error:
-        return error
-    except httpx2.HTTPError as error:
-        return _broken(error, response.http_request)
-    return response
-
-
-def _broken(error: httpx2.HTTPError, request: httpx2.Request) -> anthropic.APIConnectionError:
-    """The connection broke while the body of an error response was being read."""
-    if isinstance(error, httpx2.TimeoutException):
-        broken: anthropic.APIConnectionError = anthropic.APITimeoutError(request=request)
-    else:
-        broken = anthropic.APIConnectionError(request=request)
-    broken.__cause__ = error
-    return broken

@@ -11,13 +11,14 @@ from typing import Any
 
 import anthropic
 import httpx2
-from anthropic import APIRequest, APIResponse, AsyncAPIResponse
+from anthropic import APIRequest, APIResponse, AsyncAPIResponse, Middleware
 
 __all__ = [
     "NO_RETRY_HEADER",
     "ResponseWrapper",
     "call_key",
     "client_of",
+    "is_outermost",
     "middleware_of",
     "raising_response",
     "typed_error",
@@ -54,6 +55,13 @@ def client_of(call_next: Callable[..., Any]) -> Any | None:
             return None
         call_next = variables["call_next"].cell_contents
     return None
+
+
+def is_outermost(middleware: Middleware, call_next: Callable[..., Any]) -> bool:
+    """Whether no other middleware stands between this one and the SDK's own code; `False` when it cannot be told."""
+    client = client_of(call_next)
+    chain: Any = getattr(client, "_middleware", None)
+    return bool(chain) and chain[0] is middleware
 
 
 def with_options(request: APIRequest, changes: dict[str, Any]) -> APIRequest:

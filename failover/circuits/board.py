@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Board"]
 
 _DEFAULT_CLIENT = "default"
+_MOST = 1000  # circuits that are kept; a program whose users invent names of models must not grow without bound
 
 
 class Board:
@@ -44,13 +45,13 @@ class Board:
         self._listeners = tuple(listeners)
         self._storage = storage
         self._breakers: dict[str, Breaker] = {}
-        self._last_resort_at = -float("inf")
         self.after_fork()
         renew_after_fork(self)
 
     def after_fork(self) -> None:
-        """Replace the lock in a forked child."""
+        """In a forked child: a lock of its own, and a turn that no thread of the parent has taken."""
         self._lock = threading.RLock()
+        self._last_resort_at = -float("inf")
 
     def __repr__(self) -> str:
         """Every breaker with its state."""
@@ -87,7 +88,8 @@ class Board:
                 make_keeper=self._make_keeper,
             )
             with self._lock:
-                breaker = self._breakers.setdefault(name, made)
+                full = len(self._breakers) >= _MOST
+                breaker = self._breakers.get(name, made) if full else self._breakers.setdefault(name, made)
         return breaker
 
     def last_resort(self, circuits: Sequence[Circuit]) -> tuple[int, Permit] | None:
@@ -99,17 +101,20 @@ class Board:
         if interval is None:
             return None
         breakers = [cast("Breaker", circuit) for circuit in circuits]
-        with self._lock:
-            now = self._now()
-            by_age = sorted(range(len(breakers)), key=lambda index: breakers[index].last_resort_at)
-            for index in by_age:
-                breaker = breakers[index]
-                if breaker.state != "closed" and now < self._last_resort_at + interval:
-                    continue
-                permit = breaker.last_resort()
-                if permit is not None:
-                    breaker.last_resort_at = self._last_resort_at = now
-                    return index, permit
+        now = self._now()
+        with self._lock:  # only to take the turn: a breaker may tell its listeners when asked
+            before = self._last_resort_at
+            my_turn = now >= before + interval
+            if my_turn:
+                self._last_resort_at = now
+        for index in sorted(range(len(breakers)), key=lambda index: breakers[index].last_resort_at):
+            breaker = breakers[index]
+            permit = breaker.last_resort() if my_turn or breaker.state == "closed" else None
+            if permit is not None:
+                breaker.last_resort_at = now
+                return index, permit
+        if my_turn:
+            self._last_resort_at = before  # nothing to try with it
         return None
 
     def _make_keeper(self, name: str, wished: Callable[[BreakerState], None]) -> Keeper:

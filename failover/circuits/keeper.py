@@ -40,13 +40,13 @@ class Keeper(CircuitBreakerListener):
         self._name = name
         self._listeners = listeners
         self._wished = wished
-        self._moving_to: str | None = None
         self._guard = Guard(name)
         self._storage = GuardedStorage(self._guard, storage)
         self.renew()
 
     def renew(self) -> None:
         """Make the pybreaker circuit, anew in a forked child: its lock may have been held in the parent."""
+        self._moving_to: str | None = None
         self.circuit = CircuitBreaker(
             name=self._name, listeners=[self], state_storage=self._storage, throw_new_error_on_trip=False
         )

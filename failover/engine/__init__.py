@@ -3,7 +3,7 @@
 from .actions import Action, Finish, Send, Services, Wait
 from .budget import Budget
 from .call import Call
-from .outcome import Outcome, judge_failure, judge_response, success
+from .outcome import Outcome, judge_failure, judge_malformed, judge_response, success
 from .plan import Candidate, Circuit, Gate, Permit, Plan, Refusal
 from .route import Attempt, Route
 
@@ -25,6 +25,7 @@ __all__ = [
     "Services",
     "Wait",
     "judge_failure",
+    "judge_malformed",
     "judge_response",
     "success",
 ]

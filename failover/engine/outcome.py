@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from failover.events import Verdict
 from failover.policy.model import ErrorRule
 
-__all__ = ["Outcome", "Scope", "Then", "judge_failure", "judge_response", "success"]
+__all__ = ["Outcome", "Scope", "Then", "judge_failure", "judge_malformed", "judge_response", "success"]
 
 Scope: TypeAlias = Literal["model", "account", "request"]
 Then: TypeAlias = Literal["return", "repeat", "next", "next_or_repeat", "wait", "raise"]
@@ -98,12 +98,16 @@ def success(status: int, headers: Mapping[str, str]) -> Outcome:
     return Outcome("success", "model", "return", status, None, _request_id(headers))
 
 
-def judge_failure(
-    error_type: str, rules: Mapping[str, ErrorRule], status: int | None = None, request_id: str | None = None
-) -> Outcome:
-    """What it meant that no usable answer came: `connection_error`, `client_timeout_error`, `malformed_response`."""
-    row = _overridden(_TABLE[error_type], rules, error_type, status)
-    return Outcome(row.counts, row.scope, row.then, status, error_type, request_id)
+def judge_failure(error_type: str, rules: Mapping[str, ErrorRule]) -> Outcome:
+    """What it meant that no answer came: a `connection_error` or a `client_timeout_error`."""
+    row = _overridden(_TABLE[error_type], rules, error_type, None)
+    return Outcome(row.counts, row.scope, row.then, error_type=error_type)
+
+
+def judge_malformed(status: int, headers: Mapping[str, str], rules: Mapping[str, ErrorRule]) -> Outcome:
+    """What it meant that a 2xx answer had a body that is no message."""
+    row = _overridden(_TABLE["malformed_response"], rules, "malformed_response", status)
+    return Outcome(row.counts, row.scope, row.then, status, "malformed_response", _request_id(headers))
 
 
 def judge_response(

@@ -1,0 +1,239 @@
+"""Whatever a policy says and whatever comes back: a call ends, in time, within its limits, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import random
+
+from call_lab import CallLab, judged
+from call_spies import SpyCircuit, SpyGate
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from failover.engine import Finish, Send, Wait
+from failover.events import AttemptFinished, AttemptStarted, BreakerTransition, CallFinished, CallStarted, Waiting
+
+ANSWERS = st.sampled_from(
+    [
+        "ok",
+        "500",
+        "503:2",
+        "529",
+        "504",
+        "429",
+        "429:3",
+        "429:60",
+        "429:345600",
+        "401",
+        "403",
+        "404",
+        "400",
+        "413",
+        "connection_error",
+    ]
+)
+ATTEMPTS = st.tuples(ANSWERS, st.sampled_from([0.0, 0.5, 7.0, 40.0]))
+
+POLICIES = st.fixed_dictionaries(
+    {
+        "retry": st.builds(
+            lambda tries, passes, times, budget: {"tries": tries, "passes": passes, "budget": budget, **times},
+            st.integers(1, 4),
+            st.integers(1, 4),
+            st.sampled_from(
+                [
+                    {"deadline": "off"},
+                    {"deadline": "120s", "reserve": "20s"},
+                    {"deadline": "30s", "reserve": "0s"},
+                    {"deadline": "10s", "reserve": "9s"},
+                ]
+            ),
+            st.sampled_from(["off", {"ratio": "20%", "min_per_second": 1}, {"ratio": "1%", "min_per_second": 0}]),
+        ),
+        "breaker": st.fixed_dictionaries(
+            {
+                "trip": st.integers(1, 5).map(lambda count: {"consecutive_failures": count}),
+                "probe": st.integers(1, 2).map(lambda count: {"permits": count, "successes": count}),
+                "last_resort": st.sampled_from(["off", "1s", "1m"]),
+                "ramp": st.sampled_from(["off", {"over": "60s", "from": "10%"}]),
+            }
+        ),
+        "errors": st.sampled_from(
+            [{}, {"api_error": {"do": "raise"}}, {"rate_limit_error": {"do": "next"}}, {"529": {"counts": "open"}}]
+        ),
+    }
+)
+
+
+@dataclasses.dataclass
+class Story:
+    """A program whose calls are drawn by chance."""
+
+    models: str
+    policy: dict
+    seed: int
+    bedrock: bool
+    opened: list[str]
+    give_up_after: int | None
+    answers: list[tuple[str, float]]
+    slept_too_long: float = 0.0
+
+    def begin(self, **options):
+        clients = dict.fromkeys(self.models[1::2], "bedrock") if self.bedrock else {}
+        lab = CallLab(self.models, clients=clients, random=random.Random(self.seed).random, **self.policy, **options)
+        permits = []
+        spies = {c.index: SpyCircuit(c.circuit, permits) for c in lab.plan.candidates}
+        candidates = tuple(dataclasses.replace(c, circuit=spies[c.index]) for c in lab.plan.candidates)
+        lab.plan = dataclasses.replace(lab.plan, candidates=candidates, gate=SpyGate(lab.board))
+        for breaker, state in zip(lab.board.breakers(), self.opened, strict=False):
+            {"open": breaker.open, "isolated": breaker.isolate, "closed": breaker.close, "ramping": breaker.open}[
+                state
+            ]()
+            if state == "ramping":
+                breaker.close()
+        lab.events.clear()
+        return lab, permits
+
+    def run(self, **options):
+        """All that a call did, and the lab it did it in."""
+        lab, permits = self.begin(**options)
+        call, answers, log = lab.begin(), list(self.answers), []
+        started = lab.clock.now()
+        for _ in range(1000):
+            now = lab.clock.now() - started
+            if len(log) == self.give_up_after:
+                call.abandon("cancelled")
+            action = call.next()
+            log.append((now, action))
+            if isinstance(action, Finish):
+                return lab, permits, log
+            if isinstance(action, Wait):
+                lab.clock.advance(action.seconds + self.slept_too_long)
+            else:
+                answer, seconds = answers.pop(0) if len(answers) > 1 else answers[0]
+                lab.clock.advance(seconds if action.timeout is None else min(seconds, action.timeout))
+                if len(log) != self.give_up_after:
+                    call.report(judged(answer, action.candidate.rung.model, lab.policy.errors))
+        raise AssertionError("the call never ends")
+
+
+STORIES = st.builds(
+    Story,
+    models=st.sampled_from(["a", "ab", "abc", "abcd"]),
+    policy=POLICIES,
+    seed=st.integers(0, 1000),
+    bedrock=st.booleans(),
+    opened=st.lists(st.sampled_from(["closed", "open", "ramping", "isolated"]), max_size=4),
+    give_up_after=st.none() | st.integers(1, 6),
+    answers=st.lists(ATTEMPTS, min_size=1, max_size=12),
+    slept_too_long=st.sampled_from([0.0, 0.0, 0.0, 3.0, 200.0]),
+)
+
+
+def of(kind, log):
+    return [(now, action) for now, action in log if isinstance(action, kind)]
+
+
+@given(story=STORIES)
+@settings(deadline=None, max_examples=300)
+def test_a_call_ends_within_its_passes_and_tries(story):
+    lab, _, log = story.run()
+    retry = lab.policy.retry
+    sends, waits = of(Send, log), of(Wait, log)
+    assert len(sends) <= retry.passes * len(story.models) * retry.tries
+    assert sum(wait.cause == "between_passes" for _, wait in waits) <= retry.passes - 1
+    rungs = [send.candidate.index for _, send in sends]
+    assert all(rungs.count(index) <= retry.passes * retry.tries for index in rungs)
+
+
+@given(story=STORIES)
+@settings(deadline=None, max_examples=300)
+def test_nothing_begins_after_the_deadline(story):
+    lab, _, log = story.run()
+    deadline = lab.policy.retry.deadline
+    if deadline is None:
+        assert all(send.timeout is None or send.timeout == 30 for _, send in of(Send, log))
+        return
+    for now, send in of(Send, log):
+        assert now < deadline
+        assert 0 < send.timeout <= deadline - now + 1e-9
+    for now, wait in of(Wait, log):
+        assert now + wait.seconds < deadline
+
+
+@given(story=STORIES)
+@settings(deadline=None, max_examples=300)
+def test_every_permit_comes_back_once(story):
+    _, permits, log = story.run()
+    assert len(permits) == len(of(Send, log))
+    assert [permit.settled for permit in permits] == [1] * len(permits)
+
+
+@given(story=STORIES)
+@settings(deadline=None, max_examples=300)
+def test_the_route_and_the_events_tell_what_happened(story):
+    lab, _, log = story.run()
+    route, (_, finish) = lab.call.route, log[-1]
+    sends, waits = of(Send, log), of(Wait, log)
+    cancelled = finish.outcome == "cancelled"
+    (started,), (finished,) = lab.told(CallStarted), lab.told(CallFinished)
+    assert {event.call for event in lab.events if hasattr(event, "call")} == {started.call}
+    assert [event.number for event in lab.told(AttemptStarted)] == list(range(1, len(sends) + 1))
+    assert [event.model for event in lab.told(AttemptStarted)] == [send.candidate.rung.model for _, send in sends]
+    reported = len(lab.told(AttemptFinished))
+    assert [event.number for event in lab.told(AttemptFinished)] == list(range(1, reported + 1))
+    assert reported in ({len(sends), len(sends) - 1} if cancelled else {len(sends)})
+    assert len(route.attempts) == finished.attempts == reported
+    assert route.waited == finished.waited == sum(wait.seconds for _, wait in waits)
+    assert len(lab.told(Waiting)) == len(waits)
+    assert route.request_ids == finished.request_ids
+    assert (route.outcome, route.served_model) == (finished.outcome, finished.served_model)
+
+
+@given(story=STORIES)
+@settings(deadline=None, max_examples=300)
+def test_the_caller_gets_an_answer_an_error_that_came_back_or_every_refusal(story):
+    lab, _, log = story.run()
+    route, (_, finish) = lab.call.route, log[-1]
+    if finish.outcome in ("primary", "fallback"):
+        answer = route.attempts[finish.attempt - 1]
+        assert (answer.error_type, finish.attempt) == (None, len(route.attempts))
+        assert route.served_model == answer.model
+        assert (finish.outcome == "primary") == (answer.model == route.requested_model)
+    elif finish.outcome in ("exhausted", "failed"):
+        assert route.attempts[finish.attempt - 1].error_type is not None
+    elif finish.outcome == "refused":
+        assert route.attempts == ()
+        assert finish.attempt is None
+        assert {name for name, _ in finish.refusals} == {c.circuit.name for c in lab.plan.candidates}
+    else:
+        assert finish == Finish("cancelled", None)
+
+
+@given(story=STORIES)
+@settings(deadline=None, max_examples=300)
+def test_between_two_waits_a_call_only_ever_goes_down_its_ladder(story):
+    _, _, log = story.run()
+    for (_, before), (_, after) in itertools.pairwise(log):
+        if isinstance(before, Send) and isinstance(after, Send):
+            assert before.candidate.index < after.candidate.index
+
+
+@given(story=STORIES)
+@settings(deadline=None, max_examples=300)
+def test_listening_changes_no_decision(story):
+    def decisions(*, verbose):
+        lab, _, log = story.run(verbose=verbose)
+        moves = [
+            (event.breaker, event.from_state, event.to_state, event.reason) for event in lab.told(BreakerTransition)
+        ]
+        told = [(now, *_plain(action)) for now, action in log]
+        return told, moves, lab.call.route
+
+    assert decisions(verbose=True) == decisions(verbose=False)
+
+
+def _plain(action):
+    """An action without the circuits that it points to, which no two runs share."""
+    return (action.candidate.rung.model, action.timeout) if isinstance(action, Send) else (action,)
