@@ -6,6 +6,8 @@ wraps a client of the official SDK; nothing else in a program changes. What happ
 YAML policy, and every decision can be seen as a trace.
 """
 
+import anthropic as _anthropic  # noqa: F401 - first: imported from deep inside, it takes twice as long
+
 from . import events
 from .circuits import Board, Breaker
 from .clock import Clock

@@ -110,13 +110,15 @@ class Breaker:
         generation = self._fast_generation
         if generation is not None:
             return BreakerPermit(self, generation, "closed")
-        return self._monitor.run(self._admit_needs_lock, self._now())
+        now = self._now()
+        return self._refusal_while_open(now) or self._monitor.run(self._admit_needs_lock, now)
 
     def outlook(self) -> Refusal | None:
         """What `admit` would refuse with now, changing nothing; `None` when it would let an attempt through."""
         if self._state == "closed":
             return None
-        return self._monitor.run(self._refusal_needs_lock, self._now())
+        now = self._now()
+        return self._refusal_while_open(now) or self._monitor.run(self._refusal_needs_lock, now)
 
     def last_resort(self) -> BreakerPermit | None:
         """A permit although the circuit refuses, if its refusal is one that a single try may test."""
@@ -157,19 +159,25 @@ class Breaker:
             return None
         return BreakerPermit(self, self._generation, "open")
 
+    def _refusal_while_open(self, now: float) -> Refusal | None:
+        """The refusal of an open circuit whose time is not over; needs no lock, for a moment ago is as good as now."""
+        if self._state != "open" or now >= self._open_until:
+            return None
+        retry_in = None if self._open_until == _FOREVER else self._open_until - now
+        testable = self._rules.last_resort is not None and self._reason not in _NOT_FOR_A_LAST_RESORT
+        return Refusal("open", retry_in, "open", self._last_request_id, testable)
+
     def _refusal_needs_lock(self, now: float) -> Refusal | None:
         """Why a circuit that is not closed lets nothing through now, if so."""
-        request_id = self._last_failure.request_id if self._last_failure else None
-        if self._state == "open" and now < self._open_until:
-            by_hand = self._open_until == _FOREVER
-            retry_in = None if by_hand else self._open_until - now
-            testable = self._rules.last_resort is not None and self._reason not in _NOT_FOR_A_LAST_RESORT
-            return Refusal("open", retry_in, "open", request_id, last_resort=testable)
         if self._state == "half_open":
             self._probes = [probe for probe in self._probes if probe.lease_until > now]
             if len(self._probes) >= self._rules.probe.permits:
-                return Refusal("half_open", _BUSY, "probing", request_id, last_resort=False)
-        return None
+                return Refusal("half_open", _BUSY, "probing", self._last_request_id, last_resort=False)
+        return self._refusal_while_open(now)
+
+    @property
+    def _last_request_id(self) -> str | None:
+        return self._last_failure.request_id if self._last_failure else None
 
     # --- being told ------------------------------------------------------------------------------------------
 
@@ -224,7 +232,7 @@ class Breaker:
         reason = self._trip.failure(now, seconds)
         if self._state == "half_open":
             return "probe_failed"
-        return reason if self._state == "closed" else None
+        return reason
 
     # --- by hand ---------------------------------------------------------------------------------------------
 

@@ -82,6 +82,8 @@ class Keeper(CircuitBreakerListener):
 
     def succeeded(self) -> None:
         """An attempt counted as a success."""
+        if self._storage.state == STATE_HALF_OPEN:
+            self._storage.increment_success_counter()
         self._storage.reset_counter()
         for listener in self._everybody():
             self._guard(partial(listener.success, self.circuit))

@@ -58,12 +58,14 @@ class GuardedStorage(CircuitBreakerStorage):
     @property
     def counter(self) -> int:
         """Consecutive failures."""
-        return self._read("counter") or self._memory.counter
+        counter = self._read("counter")
+        return self._memory.counter if counter is None else int(counter)
 
     @property
     def success_counter(self) -> int:
         """Consecutive successes while half-open."""
-        return self._read("success_counter") or self._memory.success_counter
+        counter = self._read("success_counter")
+        return self._memory.success_counter if counter is None else int(counter)
 
     @property
     def opened_at(self) -> datetime | None:
@@ -101,4 +103,4 @@ class GuardedStorage(CircuitBreakerStorage):
     def _both(self, method: str) -> None:
         getattr(self._memory, method)()
         if self._users is not None:
-            self._guard(getattr(self._users, method))
+            self._guard(lambda: getattr(self._users, method)())  # noqa: PLW0108 - it may not even have the method

@@ -22,7 +22,7 @@ __all__ = ["TripRules"]
 class TripRules:
     """The counters of one circuit. Not thread-safe: the breaker holds its lock."""
 
-    __slots__ = ("_failures", "_in_flight", "_rules", "_slow", "consecutive")
+    __slots__ = ("_failures", "_in_flight", "_rules", "_slow", "consecutive", "watches_hung_calls")
 
     def __init__(self, rules: Trip) -> None:
         self._rules = rules
@@ -31,11 +31,8 @@ class TripRules:
         self._slow = RollingCounts(slow.within) if slow else None
         self._in_flight: weakref.WeakKeyDictionary[BreakerPermit, float] = weakref.WeakKeyDictionary()
         self.consecutive = 0
-
-    @property
-    def watches_hung_calls(self) -> bool:
+        self.watches_hung_calls = rules.hung_calls is not None
         """Whether permits must be announced with `started` and `ended`."""
-        return self._rules.hung_calls is not None
 
     def reset(self) -> None:
         """Forget everything, as a circuit does when it closes."""
@@ -50,7 +47,7 @@ class TripRules:
         self.consecutive = 0
         if self._failures is not None:
             self._failures.add(now)
-        return self._slowness(now, seconds)
+        return None if self._slow is None else self._slowness(now, seconds)
 
     def failure(self, now: float, seconds: float) -> str | None:
         """Count a failure that took `seconds`; the name of the rule that it broke, if any."""

@@ -44,16 +44,17 @@ class Call:
         "_decided",
         "_decisive",
         "_least",
+        "_now",
         "_pass",
         "_permit",
         "_plan",
         "_position",
         "_record",
-        "_sent_at",
         "_sent_in_pass",
         "_sent_to",
         "_services",
         "_tries",
+        "_waiting",
         "route",
     )
 
@@ -81,7 +82,8 @@ class Call:
         self._position = 0
         self._tries = 0
         self._sent_in_pass = False
-        self._sent_at = now
+        self._waiting = False
+        self._now = now  # read anew after whatever takes time: an answer, a wait
         self._sent_to: set[int] = set()
         self._blocked: dict[int, Refusal] = {}
         self._current: Candidate | None = None
@@ -97,8 +99,12 @@ class Call:
             if decided is not None:
                 if isinstance(decided, Wait):
                     self._decided = None
+                    self._waiting = True
                     self._record.waiting(decided)
                 return decided
+            if self._waiting:
+                self._waiting = False
+                self._now = self._services.now()
             candidates = self._plan.candidates
             walking = self._position < len(candidates)
             send = self._ask(candidates[self._position]) if walking else self._end_pass()
@@ -112,19 +118,22 @@ class Call:
             raise RuntimeError("report() without a Send before it")
         self._permit = None
         now = self._services.now()
-        seconds = now - self._sent_at
+        seconds, self._now = now - self._now, now
         if outcome.then == "return":
             permit.report(outcome, seconds=seconds)
             self._record.answered(candidate, outcome, seconds)
             self._finish("primary" if candidate.index == 0 else "fallback", len(self._record.attempts))
             return
-        in_place = self._worth_repeating(candidate, outcome)
-        cooling = None if in_place else cooling_seconds(self._plan.policy, outcome)
-        permit.report(outcome, seconds=seconds, open_for=cooling)
+        wait = self._wait_in_place(candidate, outcome)
+        permit.report(outcome, seconds=seconds, open_for=None if wait else cooling_seconds(self._plan.policy, outcome))
         self._record.answered(candidate, outcome, seconds)
         if outcome.then == "raise" or outcome.scope == "account" or outcome.counts == "open":
             self._settle(candidate, outcome)
-        if self._decided is None and not (in_place and self._repeat(candidate, outcome, now)):
+        if self._decided is not None:
+            return
+        if wait is not None and candidate.circuit.outlook() is None:
+            self._decided = wait
+        else:
             self._position = max(self._position, candidate.index) + 1
             self._tries = 0
 
@@ -162,7 +171,7 @@ class Call:
         if self._deadline == _FOREVER:
             return _FOREVER
         reserve = self._plan.policy.retry.reserve
-        left = self._deadline - self._services.now()
+        left = self._deadline - self._now
         if self._another_after(candidate):
             left -= reserve
         return left if left >= reserve / 2 or not self._record.attempts else 0.0
@@ -180,7 +189,6 @@ class Call:
         self._sent_in_pass = True
         self._record.sending(candidate, permit, reason or self._reason(candidate))
         self._sent_to.add(candidate.index)
-        self._sent_at = self._services.now()
         return Send(candidate, None if timeout == _FOREVER else timeout)
 
     def _reason(self, candidate: Candidate) -> AttemptReason:
@@ -214,15 +222,16 @@ class Call:
             return True
         return outcome.then in ("next_or_repeat", "wait") and not self._another_after(candidate)
 
-    def _repeat(self, candidate: Candidate, outcome: Outcome, now: float) -> bool:
-        """Decide to wait and ask the same rung again, if its circuit, the deadline and the budget allow."""
+    def _wait_in_place(self, candidate: Candidate, outcome: Outcome) -> Wait | None:
+        """The wait before asking the same rung again, if that is worth it and the deadline and the budget allow."""
+        if not self._worth_repeating(candidate, outcome):
+            return None
         services = self._services
         seconds = wait_seconds(self._plan.policy.retry.wait, self._tries, services.random, wish=outcome.retry_after)
         in_time = self._available(candidate) - seconds > self._plan.policy.retry.reserve / 2
-        if not in_time or candidate.circuit.outlook() is not None or not services.budget.take(now):
-            return False
-        self._decided = Wait(seconds, "retry_after" if outcome.retry_after else "backoff")
-        return True
+        if not in_time or not services.budget.take(self._now):
+            return None
+        return Wait(seconds, "retry_after" if outcome.retry_after else "backoff")
 
     def _settle(self, candidate: Candidate, outcome: Outcome) -> None:
         """An answer that will not change within this call: about the request, the account, or a model that is gone.
@@ -259,7 +268,7 @@ class Call:
 
     def _try_last_resort(self) -> Send | None:
         """Every circuit refuses: one of them may be tried all the same, if it is this call's turn."""
-        available = self._deadline - self._services.now()
+        available = self._deadline - self._now
         refusing = [c for c in self._plan.candidates if c.index not in self._blocked]
         chosen = self._plan.gate.last_resort([c.circuit for c in refusing]) if available > 0 else None
         if chosen is None:
@@ -272,8 +281,7 @@ class Call:
         retry = self._plan.policy.retry
         if self._pass >= retry.passes:
             return None
-        now = self._services.now()
-        left = self._deadline - now
+        left = self._deadline - self._now
         soonest = self._soonest()
         longest = retry.between_passes.max
         if soonest > min(left, longest * (retry.passes - self._pass)):
@@ -281,7 +289,7 @@ class Call:
         seconds = wait_seconds(retry.between_passes, self._pass, self._services.random)
         if seconds < soonest <= longest:
             seconds = soonest + _A_MOMENT
-        if seconds + retry.reserve > left or not self._services.budget.take(now):
+        if seconds + retry.reserve > left or not self._services.budget.take(self._now):
             return None
         return Wait(seconds, "between_passes")
 

@@ -30,11 +30,14 @@ class RollingCounts:
 
     def add(self, now: float, total: int = 1, marked: int = 0) -> None:
         """Count at `now` (seconds)."""
-        slot = self.roll(now) % _SLOTS
-        self._total[slot] += total
-        self._marked[slot] += marked
+        slot = int(now / self._slot_seconds)
+        if slot != self._newest:
+            slot = self.roll(now)
+        self._total[slot % _SLOTS] += total
         self.total += total
-        self.marked += marked
+        if marked:
+            self._marked[slot % _SLOTS] += marked
+            self.marked += marked
 
     def roll(self, now: float) -> int:
         """Drop what is older than the window; return the newest slot's number."""

@@ -15,6 +15,8 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import logging
+import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -38,6 +40,7 @@ from .attributes import Attributes, at_attempt, at_attempt_end, at_end, at_skip,
 __all__ = ["SpanListener"]
 
 _log = logging.getLogger(__name__)
+_PATIENCE = 0.5  # seconds between two looks for a provider that is not there: each look reads the environment
 
 
 @dataclass(slots=True, eq=False)
@@ -69,11 +72,16 @@ class SpanListener:
     While an attempt runs, its span is the current one, so that spans of an HTTP instrumentation fall under it.
 
     Args:
-        tracer_provider: Where spans go. If absent, the global provider of the moment, also if it is set later.
+        tracer_provider: Where spans go. If absent, the global provider, also if it is set later.
+        now: Tells the seconds between two looks for a provider that is not there yet.
     """
 
-    def __init__(self, tracer_provider: TracerProvider | None = None) -> None:
+    def __init__(
+        self, tracer_provider: TracerProvider | None = None, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._provider = tracer_provider
+        self._now = now
+        self._ask_again_at = 0.0
         self._resolved: tuple[TracerProvider | None, Tracer | None] = (None, None)
         # For each circuit that is not closed, the span that saw it open: as many as there are circuits.
         self._openers: dict[str, SpanContext] = {}
@@ -122,11 +130,16 @@ class SpanListener:
             _end_run(run, event)
 
     def _tracer(self) -> Tracer | None:
+        now = self._now()
+        if now < self._ask_again_at:
+            return None
         provider = trace.get_tracer_provider() if self._provider is None else self._provider
         known, tracer = self._resolved
         if provider is not known:
             tracer = _tracer_of(provider)
             self._resolved = (provider, tracer)
+        if tracer is None:
+            self._ask_again_at = now + _PATIENCE
         return tracer
 
     def _run(self, call: int | None = None) -> _Run | None:

@@ -153,7 +153,7 @@ def test_under_a_parent_that_is_not_sampled_no_span_is_even_started(recorder):
     assert telemetry.spans() == ()
 
 
-def test_a_global_provider_is_followed_from_the_moment_that_it_is_set():
+def test_a_global_provider_that_is_set_late_is_found_half_a_second_later():
     program = """
         import telemetry_stories as stories
         from opentelemetry import trace
@@ -162,7 +162,8 @@ def test_a_global_provider_is_followed_from_the_moment_that_it_is_set():
         from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
         from failover.telemetry import SpanListener
 
-        listener, exporter = SpanListener(), InMemorySpanExporter()
+        now = [1000.0]
+        listener, exporter = SpanListener(now=lambda: now[0]), InMemorySpanExporter()
         def call():
             for event in stories.saved_by_fallback():
                 listener(event)
@@ -171,6 +172,7 @@ def test_a_global_provider_is_followed_from_the_moment_that_it_is_set():
         provider = TracerProvider()
         provider.add_span_processor(SimpleSpanProcessor(exporter))
         trace.set_tracer_provider(provider)
+        now[0] += 0.5
         print(listener.active())
         call()
         print(len(exporter.get_finished_spans()))
