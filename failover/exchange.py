@@ -11,14 +11,15 @@ from typing import Any, TypeAlias
 
 import anthropic
 import httpx2
-from anthropic import APIRequest, APIResponse, AsyncAPIResponse
+from anthropic import APIRequest, APIResponse, AsyncAPIResponse, Middleware
 
+from .edge import raise_if_given_up
 from .engine import Call, Finish, Outcome, Plan, Send, Services, judge_failure, judge_malformed, judge_response, success
 from .engine.route import Route
 from .errors import CircuitOpen
 from .policy.model import Rung
 from .recording import EXTENSION, attach, record
-from .sdk import NO_RETRY_HEADER, client_of, with_options
+from .sdk import NO_RETRY_HEADER, client_of, is_outermost, with_options
 
 __all__ = ["ERROR_STATUS", "Answer", "Exchange", "guarded_body", "is_bound_to_its_model"]
 
@@ -108,12 +109,13 @@ class Exchange:
         self._answers.append(answer)
         self.call.report(outcome)
 
-    def deliver(self, finish: Finish) -> Answer:
-        """The answer for the caller; an error that has no response is raised.
+    def deliver(self, finish: Finish, owner: Middleware) -> Answer:
+        """The answer for whoever is next outwards from `owner`; an error that has no response is raised.
 
         Raises:
             CircuitOpen: nothing was sent, every circuit refused.
             anthropic.APIConnectionError: the first real cause, when it was no response.
+            anthropic.APIStatusError: the first real cause, when nobody stands between `owner` and the SDK's own code.
         """
         route = self._recorded()
         if finish.attempt is None:
@@ -124,6 +126,8 @@ class Exchange:
             http.extensions[EXTENSION] = route
             if http.status_code >= ERROR_STATUS:
                 http.headers.update(NO_RETRY_HEADER)
+                if is_outermost(owner, self._call_next):
+                    raise_if_given_up(answer)
         elif isinstance(answer, Exception):
             attach(answer, route)
             raise answer
@@ -153,15 +157,16 @@ class Exchange:
         )
 
     def _shortened(self, seconds: float) -> httpx2.Timeout | None:
-        """The request's own time-outs, none longer than `seconds`; `None` when they need no change."""
-        timeout = self._request.timeout
-        if isinstance(timeout, anthropic.NotGiven):
-            client = client_of(self._call_next)
-            if client is None:
-                return None
-            timeout = client.timeout
-        given = timeout if isinstance(timeout, httpx2.Timeout) else httpx2.Timeout(timeout)
-        return _at_most(given.connect, given.read, given.write, given.pool, max(round(seconds, 2), _SHORTEST_TIMEOUT))
+        """The request's own time-outs, none longer than `seconds`; `None` when they are not known and stay as they are."""
+        given: Any = self._request.options.timeout
+        if not isinstance(given, httpx2.Timeout):
+            if isinstance(given, anthropic.NotGiven):
+                client = client_of(self._call_next)
+                if client is None:
+                    return None
+                given = client.timeout
+            given = httpx2.Timeout(given)
+        return _at_most(given.connect, given.read, given.write, given.pool, round(seconds, 2))
 
 
 @functools.lru_cache(maxsize=256)
@@ -169,6 +174,7 @@ def _at_most(
     connect: float | None, read: float | None, write: float | None, pool: float | None, seconds: float
 ) -> httpx2.Timeout:
     """Time-outs of which none is longer than `seconds`; `None` is httpx2's word for no limit at all."""
+    seconds = max(seconds, _SHORTEST_TIMEOUT)
     longest = [seconds if phase is None else min(phase, seconds) for phase in (connect, read, write, pool)]
     return httpx2.Timeout(connect=longest[0], read=longest[1], write=longest[2], pool=longest[3])
 

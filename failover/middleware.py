@@ -15,13 +15,13 @@ from typing_extensions import assert_never
 
 from .circuits import Board
 from .clock import Clock, SystemClock
-from .edge import Edge, SecondRuns, raise_if_given_up
+from .edge import Edge, SecondRuns
 from .engine import Budget, Candidate, Finish, Plan, Send, Services, Wait
 from .errors import FailoverError
 from .events import Event
-from .exchange import Answer, Exchange, guarded_body, is_bound_to_its_model
+from .exchange import Exchange, guarded_body, is_bound_to_its_model
 from .policy import Policy, default_policy, load_policy
-from .sdk import is_outermost, middleware_of
+from .sdk import middleware_of
 from .sending import send, send_async
 from .telemetry import Hub, LogListener, SpanListener, TracerProvider
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Failover", "wrap"]
 
 Client = TypeVar("Client")
-_ANSWERED = frozenset({"primary", "fallback"})
 _MOST_PLANS = 1000  # that are kept; a program whose users invent names of models must not grow without bound
 
 
@@ -107,7 +106,7 @@ class Failover(Middleware):
                 elif isinstance(action, Wait):
                     self._clock.sleep(action.seconds)
                 elif isinstance(action, Finish):
-                    return self._handed_out(exchange.deliver(action), action, call_next)  # type: ignore[no-any-return]
+                    return exchange.deliver(action, self)  # type: ignore[no-any-return]
                 else:
                     assert_never(action)
         except BaseException as error:
@@ -130,19 +129,13 @@ class Failover(Middleware):
                 elif isinstance(action, Wait):
                     await self._clock.sleep_async(action.seconds)
                 elif isinstance(action, Finish):
-                    return self._handed_out(exchange.deliver(action), action, call_next)  # type: ignore[no-any-return]
+                    return exchange.deliver(action, self)  # type: ignore[no-any-return]
                 else:
                     assert_never(action)
         except BaseException as error:
             exchange.abandon(error)
             self._second_runs.remember(request, error)
             raise
-
-    def _handed_out(self, answer: Answer, finish: Finish, call_next: Callable[..., Any]) -> Answer:
-        """The answer for whoever is next outwards: if that is the SDK itself, its typed error with the route as note."""
-        if finish.outcome not in _ANSWERED and is_outermost(self, call_next):
-            raise_if_given_up(answer)
-        return answer
 
     def _plan(self, body: dict[str, Any]) -> Plan:
         """The plan for a body: one for each requested model, and one that stays with that model."""

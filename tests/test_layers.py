@@ -17,6 +17,7 @@ LAYERS = (
     ("engine",),
     ("circuits", "recording", "sdk", "telemetry"),
     ("exchange", "edge"),
+    ("sending",),
     ("middleware",),
     ("__init__",),
     ("testing",),

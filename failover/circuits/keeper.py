@@ -39,6 +39,8 @@ class Keeper(CircuitBreakerListener):
     ) -> None:
         self._name = name
         self._listeners = listeners
+        self.has_listeners = bool(listeners)
+        """Whether anybody wants to hear of single successes. Who was added to the circuit by hand hears all but those."""
         self._wished = wished
         self._guard = Guard(name)
         self._storage = GuardedStorage(self._guard, storage)
@@ -50,11 +52,6 @@ class Keeper(CircuitBreakerListener):
         self.circuit = CircuitBreaker(
             name=self._name, listeners=[self], state_storage=self._storage, throw_new_error_on_trip=False
         )
-
-    @property
-    def has_listeners(self) -> bool:
-        """Whether anybody wants to hear of single successes."""
-        return bool(self._listeners) or len(self.circuit.listeners) > 1
 
     def remembered_state(self) -> BreakerState:
         """The state that the storage remembers, perhaps from before this program."""

@@ -42,6 +42,14 @@ class TripRules:
             if window is not None:
                 window.reset()
 
+    def plain_success(self, now: float) -> bool:
+        """Count a success if nothing else could come of it: no failure before it, no rule that asks how slow it was."""
+        if self.consecutive or self._slow is not None:
+            return False
+        if self._failures is not None:
+            self._failures.add(now)
+        return True
+
     def success(self, now: float, seconds: float) -> str | None:
         """Count a success that took `seconds`; the name of the rule that it broke by being slow, if any."""
         self.consecutive = 0

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from failover.document.files import printable
 from failover.errors import PolicyError
 from failover.policy import load_policy
-from failover.document.files import printable
 
 __all__ = ["check"]
 

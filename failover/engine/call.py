@@ -37,29 +37,19 @@ _NO_TIME = Refusal("closed", None, "deadline", None, last_resort=False)
 class Call:
     """One call on its way down the ladder. Used by one thread or task at a time."""
 
-    __slots__ = (
-        "_blocked",
-        "_current",
-        "_deadline",
-        "_decided",
-        "_decisive",
-        "_least",
-        "_now",
-        "_pass",
-        "_permit",
-        "_plan",
-        "_position",
-        "_record",
-        "_sent_in_pass",
-        "_sent_to",
-        "_services",
-        "_tries",
-        "_waiting",
-        "route",
-    )
-
-    route: Route | None
+    route: Route | None = None
     """What became of the call, once it is over."""
+
+    # What most calls never change is set here and not for each call.
+    _pass = 1
+    _position = 0
+    _tries = 0
+    _sent_in_pass = False
+    _waiting = False
+    _current: Candidate | None = None
+    _permit: Permit | None = None
+    _decided: Wait | Finish | None = None
+    _decisive: int | None = None
 
     def __init__(self, plan: Plan, services: Services, *, least: float = 0.0, sdk_retries_taken: int = 0) -> None:
         """Begin a call.
@@ -78,19 +68,9 @@ class Call:
         self._record = CallRecord(plan, services, sdk_retries_taken)
         self._deadline = _FOREVER if retry.deadline is None else now + retry.deadline
         self._least = least if retry.long_answers == "stretch" else 0.0
-        self._pass = 1
-        self._position = 0
-        self._tries = 0
-        self._sent_in_pass = False
-        self._waiting = False
         self._now = now  # read anew after whatever takes time: an answer, a wait
         self._sent_to: set[int] = set()
         self._blocked: dict[int, Refusal] = {}
-        self._current: Candidate | None = None
-        self._permit: Permit | None = None
-        self._decided: Wait | Finish | None = None
-        self._decisive: int | None = None
-        self.route = None
 
     def next(self) -> Action:
         """What to do now."""

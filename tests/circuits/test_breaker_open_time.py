@@ -30,6 +30,14 @@ def test_each_failed_probe_makes_the_next_opening_longer_up_to_the_maximum():
     assert lab.open_times == [15, 30, 60, 120, 240, 300, 300]
 
 
+def test_it_may_open_any_number_of_times():
+    lab = Lab(trip=ONE_FAILURE, open_for={"first": "1s", "factor": 100, "max": "5m"})
+    lab.send(BAD)
+    for _ in range(400):
+        fail_probe(lab)
+    assert lab.open_times[-1] == 300
+
+
 def test_a_model_that_comes_back_for_a_moment_only_is_asked_less_and_less_often():
     lab = Lab(trip=ONE_FAILURE, probe=ONE_SUCCESS)
     for _ in range(4):

@@ -183,6 +183,28 @@ def test_events_are_told_in_the_order_in_which_the_state_moved():
     assert lab.breaker.pybreaker.current_state == lab.state.replace("_", "-")
 
 
+class WatchedLock:
+    """A lock that lets something happen at the last moment before it is released for the first time."""
+
+    def __init__(self, lock, at_release):
+        self.acquire = lock.acquire
+        self._lock = lock
+        self._at_release = at_release
+
+    def release(self):
+        at_release, self._at_release = self._at_release, lambda: None
+        at_release()
+        self._lock.release()
+
+
+def test_news_that_come_at_the_very_end_of_telling_are_told_as_well():
+    lab = Lab()
+    monitor = lab.breaker._monitor
+    monitor._telling = WatchedLock(monitor._telling, lambda: ends(lab.breaker.close))
+    lab.breaker.open()
+    assert [event.to_state for event in lab.events] == ["open", "closed"]
+
+
 class Abandoned:
     """Something whose finaliser acts on the breaker, like a stream that somebody dropped."""
 

@@ -175,6 +175,7 @@ def test_a_model_that_is_gone_opens_its_circuit_at_once():
     lab = Lab()
     lab.send(GONE)
     assert lab.moves == [("closed", "open", "unavailable")]
+    assert lab.refusal().request_id == "req_gone"
 
 
 @pytest.mark.parametrize("wish", [12.5, 60.0, 86_400.0])
@@ -182,7 +183,8 @@ def test_a_servers_wish_opens_it_for_as_long_as_the_server_asks(wish):
     lab = Lab()
     lab.send(WRONG, open_for=wish)
     assert lab.moves == [("closed", "open", "retry_after")]
-    assert lab.refusal().retry_in == wish
+    assert (lab.refusal().retry_in, lab.refusal().request_id) == (wish, "req_wrong")
+    assert lab.events[0].error_type == "invalid_request_error"
 
 
 def test_rate_limits_are_neutral_and_do_not_forgive_failures():

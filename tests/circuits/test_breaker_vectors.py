@@ -101,6 +101,13 @@ class Story:
         assert told == expected
 
 
+def test_there_are_stories_to_tell():
+    assert len(VECTORS["vectors"]) >= 40
+    assert {vector["source"] for kind in ("vectors", "differences") for vector in VECTORS[kind]} == set(
+        VECTORS["sources"]
+    )
+
+
 @pytest.mark.parametrize("vector", VECTORS["vectors"], ids=lambda vector: vector["id"])
 def test_other_breakers_stories_go_the_same_way(vector):
     story = Story(vector["config"])

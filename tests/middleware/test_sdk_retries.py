@@ -6,7 +6,8 @@ import logging
 
 import anthropic
 import pytest
-from sdk_callers import FIRST, NO_REPEAT, SECOND, policy
+from anthropic.lib.credentials import AccessToken
+from sdk_callers import FIRST, NO_REPEAT, SECOND, Watcher, policy
 
 import failover
 from failover import Failover
@@ -74,12 +75,22 @@ def test_installed_by_hand_it_is_not_run_again_either(by_hand, fake_claude, faul
 
 
 @DOWN
-def test_its_error_has_a_route_all_the_same(by_hand, fake_claude, fault, shown):
+def test_its_error_has_a_route_and_one_note_all_the_same(by_hand, fake_claude, fault, shown):
     caller = by_hand(policy(retry=NO_REPEAT))
     fake_claude.fail("*", **fault)
     error = caller.error()
     assert [attempt.model for attempt in failover.route(error).attempts] == [FIRST, SECOND]
-    assert len(error.__notes__) == 1
+    assert error.__notes__ == [f"failover: {failover.route(error)}"]
+
+
+def test_a_middleware_put_before_it_by_hand_gets_an_error_answer_returned(by_hand, fake_claude):
+    caller = by_hand(policy(retry=NO_REPEAT))
+    caller.client = caller.client.with_options(middleware=[watcher := Watcher(), caller.guard])
+    fake_claude.fail("*", 500)
+    error = caller.error()
+    assert type(error) is anthropic.InternalServerError
+    assert watcher.seen == [500]
+    assert fake_claude.count() == len(failover.route(error).attempts) == 2
 
 
 @pytest.mark.parametrize(("fault", "shown"), NO_ANSWER)
@@ -177,7 +188,7 @@ class TestAnExpiredToken:
 
         def provide(*, force_refresh=False):
             issued.append(force_refresh)
-            return anthropic.lib.credentials.AccessToken(token=f"token-{len(issued)}", expires_at=None)
+            return AccessToken(token=f"token-{len(issued)}", expires_at=None)
 
         calls = Calls()
         caller = connect(policy(), listeners=[calls], api_key=None, credentials=provide)

@@ -213,9 +213,8 @@ def test_calls_at_the_same_time_have_each_their_own_tree(traced, fake_claude):
         assert runs[attempt.parent.span_id].context.trace_id == attempt.context.trace_id
 
 
-def test_a_provider_set_globally_later_is_used(connect, fake_claude, monkeypatch):
+def test_a_provider_set_globally_after_the_client_was_made_is_used(connect, monkeypatch):
     caller = connect(open_telemetry=False)
-    caller.create()
     record = Trace()
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: record.provider)
     caller.create()
