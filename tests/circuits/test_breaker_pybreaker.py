@@ -76,12 +76,14 @@ def test_a_listener_hears_every_change_failure_and_success():
     assert changes(listener) == FULL_CIRCLE
 
 
-def test_a_listener_that_is_added_later_hears_the_same():
+def test_a_listener_that_is_added_later_hears_all_but_the_successes_of_a_healthy_circuit():
     lab = Lab()
     listener = Listener()
     lab.breaker.pybreaker.add_listener(listener)
     lab.send(OK)
-    assert listener.heard == ["success"]
+    lab.send(BAD)
+    lab.send(OK)
+    assert [getattr(entry, "status", entry) for entry in listener.heard] == [500, "success"]
     outage_and_recovery(lab)
     assert changes(listener) == FULL_CIRCLE
 

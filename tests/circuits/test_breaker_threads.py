@@ -11,7 +11,9 @@ import pytest
 from breaker_lab import BAD, OK, WRONG, Lab, Listener
 
 from failover.circuits import BreakerPermit
+from failover.circuits.trip import TripRules
 from failover.engine import Refusal
+from failover.engine.rolling import RollingCounts
 
 NEVER = {"trip": {"consecutive_failures": 1_000_000, "failure_rate": "off"}}
 LONG = 10.0  # seconds after which a thread is taken to hang
@@ -215,30 +217,37 @@ class Abandoned:
         self.act()
 
 
-@pytest.mark.parametrize("ask", ["report", "admit", "outlook", "last_resort"])
+@pytest.mark.parametrize("ask", ["success", "failure", "admit", "outlook", "last_resort"])
 def test_a_finaliser_may_run_while_the_breaker_counts(monkeypatch, ask):
     lock_was_free = []
     lab = Lab(tell=lambda event: lock_was_free.append(ends(spare.pop().release)))
     spare = [lab.permit() for _ in range(5)]
     dropped = lab.permit()
-    if ask == "report":
-        inside, act = "_count_failure_needs_lock", lab.breaker.open
+    if ask in ("success", "failure"):
+        act = lab.breaker.open
     else:
         lab.breaker.open()
         lab.half_open()
         dropped = lab.permit()
-        inside, act = "_refusal_needs_lock", lab.breaker.close
+        act = lab.breaker.close
     lock_was_free.clear()
     abandoned = [Abandoned(dropped.release), Abandoned(act)]
-    real = getattr(lab.breaker, inside)
 
-    def interrupted(*arguments):
-        abandoned.clear()
-        return real(*arguments)
+    def interrupt(owner, name):
+        real = getattr(owner, name)
 
-    monkeypatch.setattr(lab.breaker, inside, interrupted)
+        def interrupted(*arguments):
+            abandoned.clear()
+            return real(*arguments)
+
+        monkeypatch.setattr(owner, name, interrupted)
+
+    interrupt(TripRules, "failure")
+    interrupt(RollingCounts, "add")
+    interrupt(lab.breaker, "_refusal_needs_lock")
     asks = {
-        "report": lambda: lab.permit().report(BAD, seconds=1),
+        "success": lambda: lab.send(OK),
+        "failure": lambda: lab.send(BAD),
         "admit": lab.breaker.admit,
         "outlook": lab.breaker.outlook,
         "last_resort": lab.last_resort,

@@ -169,6 +169,8 @@ def test_a_blocked_account_is_not_asked_again_in_a_later_pass_nor_as_a_last_reso
 def test_when_every_account_refuses_the_first_refusal_is_the_answer():
     lab = CallLab("ab", clients=CLIENTS)
     assert lab.tell({"a": "401", "b": "402"}) == "a b failed:1"
+    lab = CallLab("abc")
+    assert lab.tell({"a": "401"}) == "a failed:1"
     assert lab.call.route.skipped == ()
 
 
