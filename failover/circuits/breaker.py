@@ -183,20 +183,13 @@ class Breaker:
 
     def settle(self, permit: BreakerPermit, outcome: Outcome | None, seconds: float, open_for: float | None) -> None:
         """A permit came back, with an outcome or (`None`) without a verdict. Called by the permit, once."""
-        if outcome is not None and outcome.counts == "success" and self._counted_plainly(permit):
-            return
         self._monitor.run(self._settle_needs_lock, permit, outcome, seconds, open_for)
-
-    def _counted_plainly(self, permit: BreakerPermit) -> bool:
-        """Count a success of a healthy circuit, which changes nothing and is told to nobody; whether it was one."""
-        if self._fast_generation is None or self._keeper.has_listeners:
-            return False
-        with self._monitor.lock:
-            return permit.generation == self._fast_generation and self._trip.plain_success(self._now())
 
     def _settle_needs_lock(
         self, permit: BreakerPermit, outcome: Outcome | None, seconds: float, open_for: float | None
     ) -> None:
+        if outcome is not None and outcome.counts == "success" and self._was_plain_success(permit):
+            return
         if permit in self._probes:
             self._probes.remove(permit)
         if self._trip.watches_hung_calls:
@@ -218,6 +211,11 @@ class Breaker:
         if reason is not None or open_for is not None:
             self._last_failure = outcome
             self._open_needs_lock(now, reason, open_for)
+
+    def _was_plain_success(self, permit: BreakerPermit) -> bool:
+        """Whether it was the success of a healthy circuit, which changes nothing and is told to nobody; if so, counted."""
+        healthy = permit.generation == self._fast_generation and not self._keeper.has_listeners
+        return healthy and self._trip.plain_success(self._now())
 
     def _count_success_needs_lock(self, permit: BreakerPermit, now: float, seconds: float) -> None:
         if self._trip.consecutive or self._keeper.has_listeners:

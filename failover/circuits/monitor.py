@@ -21,7 +21,7 @@ Note = TypeVar("Note")
 class Monitor(Generic[Note]):
     """A re-entrant lock with a queue of notes, told by one thread at a time."""
 
-    __slots__ = ("_inside", "_notes", "_tell", "_telling", "lock")
+    __slots__ = ("_inside", "_lock", "_notes", "_tell", "_telling")
 
     def __init__(self, tell: Callable[[Note], None]) -> None:
         self._tell = tell
@@ -30,7 +30,7 @@ class Monitor(Generic[Note]):
 
     def renew(self) -> None:
         """Forget all notes, and, in a forked child, the parent's threads that held the lock or were telling."""
-        self.lock = threading.RLock()
+        self._lock = threading.RLock()
         self._inside = False
         self._notes.clear()
         self._telling = threading.Lock()
@@ -44,7 +44,7 @@ class Monitor(Generic[Note]):
 
         A finaliser may come in while this very thread is inside; then the outer call does the telling.
         """
-        with self.lock:
+        with self._lock:
             nested = self._inside
             try:
                 self._inside = True

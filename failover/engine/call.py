@@ -159,11 +159,12 @@ class Call:
     def _send(
         self, candidate: Candidate, permit: Permit, available: float, reason: AttemptReason | None = None
     ) -> Send:
-        timeout = available
+        timeout, least = available, self._least
         if permit.state != "closed":
             reason = reason or "probe"
-            timeout = min(timeout, self._plan.policy.breaker.probe.timeout)
-        timeout = max(timeout, self._least)
+            probe = self._plan.policy.breaker.probe
+            timeout, least = min(timeout, probe.timeout), min(least, probe.lease)
+        timeout = max(timeout, least)
         self._current, self._permit = candidate, permit
         self._tries += 1
         self._sent_in_pass = True

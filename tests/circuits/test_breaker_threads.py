@@ -236,9 +236,9 @@ def test_a_finaliser_may_run_while_the_breaker_counts(monkeypatch, ask):
     def interrupt(owner, name):
         real = getattr(owner, name)
 
-        def interrupted(*arguments):
+        def interrupted(*arguments, **options):
             abandoned.clear()
-            return real(*arguments)
+            return real(*arguments, **options)
 
         monkeypatch.setattr(owner, name, interrupted)
 

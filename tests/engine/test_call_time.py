@@ -110,6 +110,14 @@ def test_an_answer_that_honestly_needs_longer_is_cut_or_given_time_as_the_policy
     assert timeouts(lab) == [expected]
 
 
+def test_a_probe_is_stretched_no_further_than_its_lease():
+    lab = CallLab("a", retry={"long_answers": "stretch"}, breaker={"probe": {"timeout": "30s", "lease": "60s"}})
+    lab.breaker("a").open()
+    lab.clock.advance(15)
+    lab.tell({"a": "ok"}, least=500.0)
+    assert timeouts(lab) == [60]
+
+
 def test_attempts_are_timed():
     lab = CallLab("ab")
     lab.tell({"a": "504@7", "b": "ok@2.5"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -10,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import anyio
 import typer
 from rich.console import Console
 
@@ -88,7 +88,7 @@ def _play(console: Console, demonstration: Demonstration) -> None:
     view = LiveView(demonstration, console) if _can_draw(console) else PlainView(console)
     console.print(_announcement(demonstration.script, demonstration.policy))
     with view:
-        anyio.run(demonstration.run, view)
+        asyncio.run(demonstration.run(view))  # of Python 3.10 as well it passes Ctrl-C on as what it is
 
 
 def _announcement(script: Script, policy: Policy) -> str:
