@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import functools
 import logging
 import os
 import sys
@@ -19,6 +19,7 @@ from failover.policy import Policy, default_policy, load_policy
 from failover.telemetry.setup import Tracing
 
 from .drive import Demonstration
+from .interrupt import run_interruptibly
 from .live import LEAST_COLUMNS, LEAST_ROWS, LiveView
 from .one_call import make_one_call
 from .plain import PlainView
@@ -88,7 +89,7 @@ def _play(console: Console, demonstration: Demonstration) -> None:
     view = LiveView(demonstration, console) if _can_draw(console) else PlainView(console)
     console.print(_announcement(demonstration.script, demonstration.policy))
     with view:
-        asyncio.run(demonstration.run(view))  # of Python 3.10 as well it passes Ctrl-C on as what it is
+        run_interruptibly(functools.partial(demonstration.run, view))
 
 
 def _announcement(script: Script, policy: Policy) -> str:
