@@ -9,6 +9,7 @@ and the loop left on, a connection error can only be retried: the second run fin
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -16,7 +17,7 @@ import anthropic
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, CallNext, Middleware
 
 from .recording import attach, route
-from .sdk import call_key, raising_response, typed_error
+from .sdk import call_key, may_run_again, raising_response, typed_error
 
 __all__ = ["Edge", "SecondRuns", "raise_if_given_up"]
 
@@ -54,10 +55,10 @@ class SecondRuns:
     def __init__(self) -> None:
         self._warned = False
 
-    def remember(self, request: APIRequest, error: BaseException) -> None:
-        """A guarded call ends with this error."""
+    def remember(self, request: APIRequest, call_next: Callable[..., Any], error: BaseException) -> None:
+        """A guarded call ends with this error. It is kept only if the SDK's loop may come again, for it holds the call."""
         key = call_key(request)
-        if key is not None and isinstance(error, anthropic.APIConnectionError):
+        if key is not None and isinstance(error, anthropic.APIConnectionError) and may_run_again(request, call_next):
             _given_up.set((key, error))
 
     def refuse(self, request: APIRequest) -> None:

@@ -54,7 +54,7 @@ class AttemptFailed(FailoverError):
 
 
 class CircuitOpen(FailoverError, anthropic.ServiceUnavailableError, CircuitBreakerError):
-    """Every rung's circuit is open and nothing was sent.
+    """Circuits are open, and nobody else could take the request; as a rule nothing was sent at all.
 
     It is an `anthropic.ServiceUnavailableError` (so an `anthropic.InternalServerError` and an
     `anthropic.APIStatusError`) to handlers that know only the SDK, and a `pybreaker.CircuitBreakerError` to
@@ -66,6 +66,9 @@ class CircuitOpen(FailoverError, anthropic.ServiceUnavailableError, CircuitBreak
 
     breakers: tuple[str, ...]
     """The circuits that refused, in the order of the ladder."""
+
+    causes: tuple[str | None, ...]
+    """The `error.type` of the last failure that each of them saw; `None` for one that was opened by hand."""
 
     request_ids: tuple[str, ...]
     """The request ids of the last failures that these circuits saw, for support."""
@@ -79,17 +82,17 @@ class CircuitOpen(FailoverError, anthropic.ServiceUnavailableError, CircuitBreak
         response: httpx2.Response,
         retry_in: float | None,
         breakers: tuple[str, ...],
+        causes: tuple[str | None, ...],
         request_ids: tuple[str, ...],
         route: Route,
     ) -> None:
-        when = "until they are closed by hand" if retry_in is None else f"for {retry_in:.1f} s more"
+        what = "Nobody else took the request" if route.attempts else "Nothing was sent"
+        whose = ", ".join(f"{name} ({cause})" if cause else name for name, cause in zip(breakers, causes, strict=True))
+        when = "until closed by hand" if retry_in is None else f"for {retry_in:.1f} s more"
         ids = f"; last request ids: {', '.join(request_ids)}" if request_ids else ""
-        super().__init__(
-            f"Nothing was sent: the circuit of every rung is open ({', '.join(breakers)}) {when}{ids}",
-            response=response,
-            body=None,
-        )
+        super().__init__(f"{what}: circuit open {when}: {whose}{ids}", response=response, body=None)
         self.retry_in = retry_in
         self.breakers = breakers
+        self.causes = causes
         self.request_ids = request_ids
         self.route = route

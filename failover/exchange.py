@@ -19,19 +19,19 @@ from .engine.route import Route
 from .errors import CircuitOpen
 from .policy.model import Rung
 from .recording import EXTENSION, attach, record
-from .sdk import NO_RETRY_HEADER, client_of, is_outermost, with_options
+from .sdk import NO_RETRY_HEADER, base_url_of, client_of, is_outermost, restore_timeouts, with_options
 
-__all__ = ["ERROR_STATUS", "Answer", "Exchange", "guarded_body", "is_bound_to_its_model"]
+__all__ = ["Answer", "Exchange", "guarded_body", "is_bound_to_its_model"]
 
 Answer: TypeAlias = Any
 """What came back: an `APIResponse`, an error, or whatever an inner middleware chose to return instead."""
 
 _MESSAGES_PATH = "/v1/messages"
-ERROR_STATUS = 400
 _SHORTEST_TIMEOUT = 0.01  # seconds; httpx2 reads 0 as "at once"
 # The SDK's own reckoning of how long an answer without streaming may take, 128,000 tokens an hour:
 # https://platform.claude.com/docs/en/cli-sdks-libraries/sdks/python#long-requests
 _SECONDS_PER_TOKEN = 3600 / 128_000
+_MOST_TOKENS = 1_000_000  # beyond any model's; a slip must not become a time-out of days
 
 
 def guarded_body(request: APIRequest) -> dict[str, Any] | None:
@@ -51,7 +51,7 @@ def is_bound_to_its_model(body: dict[str, Any]) -> bool:
 class Exchange:
     """What one call sent and got back."""
 
-    __slots__ = ("_answers", "_body", "_call_next", "_plan", "_request", "_sent_model", "call")
+    __slots__ = ("_answers", "_body", "_call_next", "_own_timeout", "_plan", "_request", "_sent_model", "call")
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class Exchange:
         self._call_next = call_next
         self._answers: list[Answer] = []
         self._sent_model = plan.model
+        self._own_timeout: httpx2.Timeout | None = None
         self.call = Call(
             plan,
             services,
@@ -92,10 +93,12 @@ class Exchange:
         if isinstance(answer, (APIResponse, AsyncAPIResponse)):
             http = answer.http_response
             status = http.status_code
-            if status >= ERROR_STATUS:
-                outcome = judge_response(status, http.headers, http.content, model=self._sent_model, rules=rules)
-            else:
+            if http.is_success:
                 outcome = success(status, http.headers)
+                if self._own_timeout is not None and not http.is_stream_consumed:
+                    restore_timeouts(http, self._own_timeout)  # ours were for the answer to begin
+            else:
+                outcome = judge_response(status, http.headers, http.content, model=self._sent_model, rules=rules)
         elif isinstance(answer, anthropic.APIResponseValidationError):
             outcome = judge_malformed(answer.status_code, answer.response.headers, rules)
         elif isinstance(answer, anthropic.APIStatusError):
@@ -119,12 +122,12 @@ class Exchange:
         """
         route = self._recorded()
         if finish.attempt is None:
-            raise _circuit_open(finish, route) from None
+            raise _circuit_open(finish, route, base_url_of(self._call_next)) from None
         answer = self._answers[finish.attempt - 1]
         if isinstance(answer, (APIResponse, AsyncAPIResponse)):
             http = answer.http_response
             http.extensions[EXTENSION] = route
-            if http.status_code >= ERROR_STATUS:
+            if not http.is_success:
                 http.headers.update(NO_RETRY_HEADER)
                 if is_outermost(owner, self._call_next):
                     raise_if_given_up(answer)
@@ -166,6 +169,7 @@ class Exchange:
                     return None
                 given = client.timeout
             given = httpx2.Timeout(given)
+        self._own_timeout = given
         return _at_most(given.connect, given.read, given.write, given.pool, round(seconds, 2))
 
 
@@ -197,20 +201,20 @@ def _patched(body: dict[str, Any], rung: Rung) -> dict[str, Any]:
 def _least_seconds(body: dict[str, Any]) -> float:
     """Seconds that an answer without streaming may honestly need. A stream needs none: its headers come at once."""
     tokens = body.get("max_tokens")
-    return tokens * _SECONDS_PER_TOKEN if isinstance(tokens, int) else 0.0
+    return min(max(tokens, 0), _MOST_TOKENS) * _SECONDS_PER_TOKEN if isinstance(tokens, int) else 0.0
 
 
-def _circuit_open(finish: Finish, route: Route) -> CircuitOpen:
-    refusals = [refusal for _, refusal in finish.refusals]
-    waits = [refusal.retry_in for refusal in refusals if refusal.retry_in is not None]
-    response = httpx2.Response(
-        503, headers=NO_RETRY_HEADER, request=httpx2.Request("POST", "https://api.anthropic.com/v1/messages")
-    )
+def _circuit_open(finish: Finish, route: Route, base_url: str) -> CircuitOpen:
+    request = httpx2.Request("POST", base_url.rstrip("/") + _MESSAGES_PATH)
+    response = httpx2.Response(503, headers=NO_RETRY_HEADER, request=request)
     response.extensions[EXTENSION] = route
+    waits = [refusal.retry_in for _, refusal in finish.refusals if refusal.retry_in is not None]
+    request_ids = [refusal.request_id for _, refusal in finish.refusals if refusal.request_id]
     return CircuitOpen(
         response=response,
         retry_in=min(waits) if waits else None,
         breakers=tuple(name for name, _ in finish.refusals),
-        request_ids=tuple(dict.fromkeys(refusal.request_id for refusal in refusals if refusal.request_id)),
+        causes=tuple(refusal.error_type for _, refusal in finish.refusals),
+        request_ids=tuple(dict.fromkeys(request_ids)),
         route=route,
     )

@@ -69,9 +69,7 @@ class Failover(Middleware):
         Raises:
             PolicyError: the policy cannot be used.
         """
-        self.policy = (
-            policy if isinstance(policy, Policy) else default_policy() if policy is None else load_policy(policy)
-        )
+        self.policy = _loaded(policy)
         self._clock = clock or SystemClock()
         hub = Hub(listeners, spans=SpanListener(tracer_provider), log=LogListener())
         self.board = Board(
@@ -111,7 +109,7 @@ class Failover(Middleware):
                     assert_never(action)
         except BaseException as error:
             exchange.abandon(error)
-            self._second_runs.remember(request, error)
+            self._second_runs.remember(request, call_next, error)
             raise
 
     async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> AsyncAPIResponse[Any]:
@@ -134,7 +132,7 @@ class Failover(Middleware):
                     assert_never(action)
         except BaseException as error:
             exchange.abandon(error)
-            self._second_runs.remember(request, error)
+            self._second_runs.remember(request, call_next, error)
             raise
 
     def _plan(self, body: dict[str, Any]) -> Plan:
@@ -143,14 +141,31 @@ class Failover(Middleware):
         bound = "thread" in body and is_bound_to_its_model(body)
         plan = self._plans.get((model, bound))
         if plan is None:
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+                self.board.forget_idle()
             rungs = self.policy.rungs_for(model)[: 1 if bound else None]
             candidates = tuple(
                 Candidate(index, rung, "default", self.board.breaker(rung.model)) for index, rung in enumerate(rungs)
             )
-            plan = Plan(self.policy, model, candidates, self.board)
-            if len(self._plans) < _MOST_PLANS:
-                self._plans[model, bound] = plan
+            plan = self._plans[model, bound] = Plan(self.policy, model, candidates, self.board)
         return plan
+
+
+def _kind(value: object) -> str:
+    """What to call a wrong argument in an error: never its value, which may be a key."""
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+
+
+def _loaded(policy: object) -> Policy:
+    if policy is None:
+        return default_policy()
+    if isinstance(policy, Policy):
+        return policy
+    if isinstance(policy, (str, os.PathLike)):
+        return load_policy(policy)
+    hint = "; to share one, give it to wrap()" if isinstance(policy, Failover) else ""
+    raise TypeError(f"a policy is a path, a Policy or None, not {_kind(policy)}{hint}")
 
 
 def wrap(
@@ -182,7 +197,7 @@ def wrap(
         TypeError: this is not a client, or a `Failover` and options for a new one were both given.
     """
     if isinstance(client, type) or not hasattr(client, "with_middleware"):
-        raise TypeError(f"wrap() takes a client of the anthropic package (2.12 or newer), not {client!r}")
+        raise TypeError(f"wrap() takes a client of the anthropic package (2.12 or newer), not {_kind(client)}")
     sdk_client: Any = client
     before = middleware_of(sdk_client)
     if any(isinstance(entry, Failover) for entry in before):

@@ -14,6 +14,7 @@ __all__ = ["EXTENSION", "attach", "record", "recording", "route"]
 EXTENSION = "failover"
 """The key of a response's `extensions` that holds its route."""
 
+_NOTE = "failover: "
 _recordings: ContextVar[tuple[list[Route], ...]] = ContextVar("failover_recordings", default=())
 
 
@@ -25,11 +26,11 @@ def recording() -> Iterator[list[Route]]:
     thread runs in a copy of the block's context. Blocks may be nested.
     """
     routes: list[Route] = []
-    token = _recordings.set((*_recordings.get(), routes))
+    _recordings.set((*_recordings.get(), routes))
     try:
         yield routes
-    finally:
-        _recordings.reset(token)
+    finally:  # not by a token: a fixture may end in another context than it began in
+        _recordings.set(tuple(other for other in _recordings.get() if other is not routes))
 
 
 def record(route: Route) -> None:
@@ -58,10 +59,11 @@ def route(result: object) -> Route | None:
 
 
 def attach(error: BaseException, route: Route) -> None:
-    """Give an error its route, and a note that shows every attempt in the traceback."""
-    error.failover_route = route  # type: ignore[attr-defined]
-    note = f"failover: {route}"
-    if hasattr(error, "add_note"):
-        error.add_note(note)
-    else:  # Python 3.10 prints no notes, but tools that know them find this one
-        error.__notes__ = [*getattr(error, "__notes__", ()), note]
+    """Give an error its route, and a note that shows every attempt in the traceback.
+
+    An error that takes neither stays as it is; one that is raised again and again keeps only the last note.
+    """
+    with contextlib.suppress(Exception):
+        error.failover_route = route  # type: ignore[attr-defined]
+        notes = [note for note in getattr(error, "__notes__", ()) if not note.startswith(_NOTE)]
+        error.__notes__ = [*notes, f"{_NOTE}{route}"]

@@ -16,11 +16,14 @@ from anthropic import APIRequest, APIResponse, AsyncAPIResponse, Middleware
 __all__ = [
     "NO_RETRY_HEADER",
     "ResponseWrapper",
+    "base_url_of",
     "call_key",
     "client_of",
     "is_outermost",
+    "may_run_again",
     "middleware_of",
     "raising_response",
+    "restore_timeouts",
     "typed_error",
     "with_options",
 ]
@@ -55,6 +58,27 @@ def client_of(call_next: Callable[..., Any]) -> Any | None:
             return None
         call_next = variables["call_next"].cell_contents
     return None
+
+
+def may_run_again(request: APIRequest, call_next: Callable[..., Any]) -> bool:
+    """Whether the SDK's loop has a retry left for this call; `True` when it cannot be told."""
+    limit: Any = request.max_retries
+    if isinstance(limit, anthropic.NotGiven):
+        limit = getattr(client_of(call_next), "max_retries", None)
+    return not isinstance(limit, int) or request.retries_taken < limit
+
+
+def base_url_of(call_next: Callable[..., Any]) -> str:
+    """Where the client of this chain sends its requests; the API's own address when it cannot be told."""
+    return str(getattr(client_of(call_next), "base_url", "https://api.anthropic.com"))
+
+
+def restore_timeouts(response: httpx2.Response, timeout: httpx2.Timeout) -> None:
+    """From here on the body of this response is read with other time-outs than its request was sent with.
+
+    The transport looks them up each time it reads.
+    """
+    response.request.extensions["timeout"] = timeout.as_dict()
 
 
 def is_outermost(middleware: Middleware, call_next: Callable[..., Any]) -> bool:

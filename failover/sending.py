@@ -13,11 +13,12 @@ import anthropic
 import httpx2
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, CallNext
 
-from .exchange import ERROR_STATUS, Answer
+from .exchange import Answer
 
 __all__ = ["send", "send_async"]
 
-_MESSAGES = (anthropic.BaseModel, dict, httpx2.Response)
+_NOT_PARSED = (str, bytes, httpx2.Response)
+_NO_CONTENT = 204
 _UPSTREAM_ERRORS = (anthropic.APIConnectionError, anthropic.APIStatusError)
 
 
@@ -31,10 +32,10 @@ def send(request: APIRequest, call_next: CallNext) -> Answer:
         return response  # what an inner middleware chose to answer instead
     http = response.http_response
     try:
-        if http.status_code >= ERROR_STATUS:
+        if _is_unreadable(request, http):
             http.read()
-        elif _is_read_message(request, http):
-            _refuse_no_message(request, http, response.parse())  # the SDK's own `parse()` a moment later finds it done
+        if http.is_success and http.is_stream_consumed:
+            _refuse_no_message(request, http, response.parse())  # kept by the SDK, so that it parses only once
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
     return response
@@ -50,25 +51,38 @@ async def send_async(request: APIRequest, call_next: AsyncCallNext) -> Answer:
         return response  # what an inner middleware chose to answer instead
     http = response.http_response
     try:
-        if http.status_code >= ERROR_STATUS:
+        if _is_unreadable(request, http):
             await http.aread()
-        elif _is_read_message(request, http):
-            _refuse_no_message(
-                request, http, await response.parse()
-            )  # the SDK's own `parse()` a moment later finds it done
+        if http.is_success and http.is_stream_consumed:
+            _refuse_no_message(request, http, await response.parse())  # kept by the SDK, so that it parses only once
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
     return response
 
 
-def _is_read_message(request: APIRequest, http: httpx2.Response) -> bool:
-    """Whether the body is a message that has been read: not a stream, and not one that the caller wants to read."""
-    return http.is_stream_consumed and not request.stream
+def _is_unreadable(request: APIRequest, http: httpx2.Response) -> bool:
+    """Whether this is none of the bodies that are left to the caller: a stream of events, or a message that it reads itself.
+
+    A gateway may forget to say what it sends, so only what is plainly something else counts.
+    """
+    kind = http.headers.get("content-type", "")
+    page = "html" in kind or (request.stream and "json" in kind)
+    return not http.is_success or http.status_code == _NO_CONTENT or page
 
 
 def _refuse_no_message(request: APIRequest, http: httpx2.Response, parsed: object) -> None:
-    """Where a message should be, the SDK gives back the text of a page, or whatever else the JSON was."""
-    if not isinstance(parsed, _MESSAGES) and request.cast_to not in (str, bytes):
+    """Raise if a body that has been read is no message: a page, half of one, some other JSON, or an error.
+
+    Callers who asked for text or the bare response have what they asked for.
+    """
+    if request.cast_to in _NOT_PARSED:
+        return
+    if request.stream:
+        raise _malformed(http)
+    kind = parsed.get("type") if isinstance(parsed, dict) else getattr(parsed, "type", None)
+    if kind == "error":
+        raise anthropic.APIStatusError(f"An error with status {http.status_code}", response=http, body=http.json())
+    if kind != "message":
         raise _malformed(http)
 
 
@@ -84,7 +98,7 @@ def _what_broke(http: httpx2.Response, error: Exception) -> Exception | None:
     elif isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
         broken = _malformed(http)
     else:
-        return error if isinstance(error, anthropic.APIResponseValidationError) else None
+        return error if isinstance(error, (anthropic.APIResponseValidationError, anthropic.APIStatusError)) else None
     broken.__cause__ = error
     return broken
 

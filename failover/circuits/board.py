@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Board"]
 
 _DEFAULT_CLIENT = "default"
-_MOST = 1000  # circuits that are kept; a program whose users invent names of models must not grow without bound
 
 
 class Board:
@@ -88,23 +87,24 @@ class Board:
                 make_keeper=self._make_keeper,
             )
             with self._lock:
-                full = len(self._breakers) >= _MOST
-                breaker = self._breakers.get(name, made) if full else self._breakers.setdefault(name, made)
+                breaker = self._breakers.setdefault(name, made)
         return breaker
+
+    def forget_idle(self) -> None:
+        """Drop the breakers that have nothing to remember; calls that ask for them again get new ones."""
+        with self._lock:
+            self._breakers = {name: breaker for name, breaker in self._breakers.items() if not breaker.idle}
 
     def last_resort(self, circuits: Sequence[Circuit]) -> tuple[int, Permit] | None:
         """When every circuit refuses: one call in each interval may still try, each time another of them.
 
         Without it the first call after an outage waits for a probe's turn; with it, for a second.
         """
-        interval = self._rules.last_resort
-        if interval is None:
-            return None
         breakers = [cast("Breaker", circuit) for circuit in circuits]
         now = self._now()
         with self._lock:  # only to take the turn: a breaker may tell its listeners when asked
-            before = self._last_resort_at
-            my_turn = now >= before + interval
+            before, interval = self._last_resort_at, self._rules.last_resort
+            my_turn = interval is not None and now >= before + interval
             if my_turn:
                 self._last_resort_at = now
         for index in sorted(range(len(breakers)), key=lambda index: breakers[index].last_resort_at):

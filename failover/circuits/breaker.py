@@ -21,7 +21,7 @@ from failover.engine.locks import renew_after_fork
 from failover.engine.outcome import Outcome
 from failover.engine.plan import Refusal
 from failover.errors import AttemptFailed
-from failover.events import BreakerState, BreakerTransition, Event
+from failover.events import BreakerState, BreakerTransition, Event, SkipReason
 from failover.policy.model import BreakerRules
 
 from .keeper import Keeper
@@ -34,6 +34,7 @@ __all__ = ["Breaker"]
 
 _FOREVER = float("inf")
 _NOT_FOR_A_LAST_RESORT = frozenset({"isolated", "retry_after", "unavailable"})
+_NOTHING_YET = Outcome("neutral", "model", "next")
 _BUSY = 1.0  # seconds to look again when every probe is out
 
 _Note: TypeAlias = BreakerTransition | AttemptFailed | None
@@ -86,6 +87,7 @@ class Breaker:
         self._monitor.renew()
         self._keeper.renew()
         self._probes.clear()
+        self._trip.forget_calls()
 
     def __repr__(self) -> str:
         """The state, and what it waits for."""
@@ -102,6 +104,11 @@ class Breaker:
     def pybreaker(self) -> CircuitBreaker:
         """The `pybreaker.CircuitBreaker` that keeps the state, for listeners and for opening or closing by hand."""
         return self._keeper.circuit
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is closed and has seen no failure since its last success, so that nothing is lost without it."""
+        return self._state == "closed" and not self._trip.consecutive
 
     # --- asking ----------------------------------------------------------------------------------------------
 
@@ -143,7 +150,7 @@ class Breaker:
             if share >= 1:
                 self._choose_path()
             elif self._random() >= share:
-                return Refusal("closed", 0.0, "ramp", None, last_resort=self._rules.last_resort is not None)
+                return Refusal("closed", 0.0, "ramp", None, None, last_resort=True)
         permit = BreakerPermit(self, self._generation, "closed")
         reason = self._trip.started(permit, now) if self._trip.watches_hung_calls else None
         if reason is None:
@@ -165,19 +172,18 @@ class Breaker:
             return None
         retry_in = None if self._open_until == _FOREVER else self._open_until - now
         testable = self._rules.last_resort is not None and self._reason not in _NOT_FOR_A_LAST_RESORT
-        return Refusal("open", retry_in, "open", self._last_request_id, testable)
+        reason: SkipReason = "unavailable" if self._reason == "unavailable" else "open"
+        last = self._last_failure or _NOTHING_YET
+        return Refusal("open", retry_in, reason, last.request_id, last.error_type, testable)
 
     def _refusal_needs_lock(self, now: float) -> Refusal | None:
         """Why a circuit that is not closed lets nothing through now, if so."""
         if self._state == "half_open":
             self._probes = [probe for probe in self._probes if probe.lease_until > now]
             if len(self._probes) >= self._rules.probe.permits:
-                return Refusal("half_open", _BUSY, "probing", self._last_request_id, last_resort=False)
+                last = self._last_failure or _NOTHING_YET
+                return Refusal("half_open", _BUSY, "probing", last.request_id, last.error_type, last_resort=False)
         return self._refusal_while_open(now)
-
-    @property
-    def _last_request_id(self) -> str | None:
-        return self._last_failure.request_id if self._last_failure else None
 
     # --- being told ------------------------------------------------------------------------------------------
 
@@ -199,11 +205,10 @@ class Breaker:
         if permit.generation != self._generation:
             self.late += 1
             return
-        now = self._now()
+        now, reason = self._now(), None
         if outcome.counts == "success":
             self._count_success_needs_lock(permit, now, seconds)
             return
-        reason = None
         if outcome.counts == "failure":
             reason = self._count_failure_needs_lock(outcome, now, seconds)
         elif outcome.counts == "open":
@@ -237,9 +242,7 @@ class Breaker:
         self._last_failure = outcome
         self._monitor.note(AttemptFailed(self.name, outcome.error_type, outcome.status, outcome.request_id))
         reason = self._trip.failure(now, seconds)
-        if self._state == "half_open":
-            return "probe_failed"
-        return reason
+        return "probe_failed" if self._state == "half_open" else reason
 
     # --- by hand ---------------------------------------------------------------------------------------------
 

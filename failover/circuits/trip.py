@@ -37,10 +37,14 @@ class TripRules:
     def reset(self) -> None:
         """Forget everything, as a circuit does when it closes."""
         self.consecutive = 0
-        self._in_flight.clear()
+        self.forget_calls()
         for window in (self._failures, self._slow):
             if window is not None:
                 window.reset()
+
+    def forget_calls(self) -> None:
+        """Forget which calls are under way: in a forked child they are the parent's."""
+        self._in_flight.clear()
 
     def plain_success(self, now: float) -> bool:
         """Count a success if nothing else could come of it: no failure before it, no rule that asks how slow it was."""

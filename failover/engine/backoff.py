@@ -40,7 +40,7 @@ def cooling_seconds(policy: Policy, outcome: Outcome) -> float | None:
     if outcome.scope != "model" or outcome.then == "raise":
         return None
     if outcome.then == "wait":
-        return min(wish or policy.breaker.open_for.first, _LONGEST_COOLING)
+        return min(policy.breaker.open_for.first if wish is None else wish, _LONGEST_COOLING) or None
     if wish is not None and wish > policy.retry.retry_after.max:
         return min(wish, _LONGEST_COOLING)
     return None

@@ -27,11 +27,12 @@ from .route import Route
 __all__ = ["Call"]
 
 _FOREVER = float("inf")
+_THE_TRUTH, _A_FAILURE, _THE_ACCOUNT = range(3)
 _A_MOMENT = 0.001  # seconds; so that a circuit's time is over when we ask, whatever rounding says
-_ACCOUNT_REFUSES = Refusal("closed", None, "account", None, last_resort=False)
-_GONE = Refusal("open", None, "unavailable", None, last_resort=False)
-_MAY_PASS_NOW = Refusal("closed", 0.0, "ramp", None, last_resort=False)
-_NO_TIME = Refusal("closed", None, "deadline", None, last_resort=False)
+_ACCOUNT_REFUSES = Refusal("closed", None, "account", None, None, last_resort=False)
+_GONE = Refusal("open", None, "unavailable", None, None, last_resort=False)
+_MAY_PASS_NOW = Refusal("closed", 0.0, "ramp", None, None, last_resort=False)
+_NO_TIME = Refusal("closed", None, "deadline", None, None, last_resort=False)
 
 
 class Call:
@@ -49,7 +50,8 @@ class Call:
     _current: Candidate | None = None
     _permit: Permit | None = None
     _decided: Wait | Finish | None = None
-    _decisive: int | None = None
+    _cause: tuple[int, int] | None = None
+    """What the caller will be shown if nobody answers: the rank of an attempt's error, and its number."""
 
     def __init__(self, plan: Plan, services: Services, *, least: float = 0.0, sdk_retries_taken: int = 0) -> None:
         """Begin a call.
@@ -107,6 +109,7 @@ class Call:
         wait = self._wait_in_place(candidate, outcome)
         permit.report(outcome, seconds=seconds, open_for=None if wait else cooling_seconds(self._plan.policy, outcome))
         self._record.answered(candidate, outcome, seconds)
+        self._weigh(candidate, outcome)
         if outcome.then == "raise" or outcome.scope == "account" or outcome.counts == "open":
             self._settle(candidate, outcome)
         if self._decided is not None:
@@ -215,19 +218,31 @@ class Call:
         return Wait(seconds, "retry_after" if outcome.retry_after else "backoff")
 
     def _settle(self, candidate: Candidate, outcome: Outcome) -> None:
-        """An answer that will not change within this call: about the request, the account, or a model that is gone.
-
-        From the model that was asked for, a word about the request or the account is the truth about this call. From
-        a fallback it may only mean that the fallback cannot take this request, so the first real cause is shown.
-        """
+        """An answer that will not change within this call: about the request, the account, or a model that is gone."""
         gone = outcome.then != "raise" and outcome.scope == "model"
-        if not gone and (candidate.index == 0 or len(self._record.attempts) == 1):
-            self._decisive = len(self._record.attempts)
         for other in self._plan.candidates:
             if other is candidate if gone else other.client == candidate.client:
                 self._blocked[other.index] = _GONE if gone else _ACCOUNT_REFUSES
         if outcome.then == "raise" or len(self._blocked) == len(self._plan.candidates):
             self._give_up()
+
+    def _weigh(self, candidate: Candidate, outcome: Outcome) -> None:
+        """Keep the error that tells the caller most.
+
+        What the requested model says of the request or the account is the truth about this call. Else it is the first
+        failure of a model, then a word about the account. That a fallback cannot take the request is no cause at all:
+        an outage must not turn into a 400.
+        """
+        if candidate.index == 0 and (outcome.scope != "model" or outcome.then == "raise"):
+            rank = _THE_TRUTH
+        elif outcome.scope == "model":
+            rank = _A_FAILURE
+        elif outcome.scope == "account":
+            rank = _THE_ACCOUNT
+        else:
+            return
+        cause = (rank, len(self._record.attempts))
+        self._cause = cause if self._cause is None else min(self._cause, cause)
 
     # --- the end of a pass, and of the call --------------------------------------------------------------------
 
@@ -282,19 +297,21 @@ class Call:
                 outlook = candidate.circuit.outlook()
                 if outlook is None or outlook.last_resort:
                     return 0.0
-                waits.append(_FOREVER if outlook.retry_in is None else outlook.retry_in)
+                if outlook.retry_in is not None and outlook.reason != "unavailable":
+                    waits.append(outlook.retry_in)
         return min(waits)
 
     def _give_up(self) -> None:
-        if not self._record.attempts:
-            self._finish("refused", None, self._refusals())
-        elif self._decisive is not None:
-            self._finish("failed", self._decisive)
+        if self._cause is None:
+            self._finish("exhausted" if self._record.attempts else "refused", None, self._refusals())
         else:
-            self._finish("exhausted", 1)
+            rank, number = self._cause
+            self._finish("exhausted" if rank == _A_FAILURE else "failed", number)
 
     def _refusals(self) -> tuple[tuple[str, Refusal], ...]:
-        return tuple((c.circuit.name, c.circuit.outlook() or _MAY_PASS_NOW) for c in self._plan.candidates)
+        circuits = [candidate.circuit for candidate in self._plan.candidates]
+        refusing = [(circuit.name, outlook) for circuit in circuits if (outlook := circuit.outlook()) is not None]
+        return tuple(refusing) or tuple((circuit.name, _MAY_PASS_NOW) for circuit in circuits)
 
     def _finish(self, outcome: CallOutcome, shown: int | None, refusals: tuple[tuple[str, Refusal], ...] = ()) -> None:
         self._decided = Finish(outcome, shown, refusals)

@@ -90,7 +90,12 @@ _SPEND_LIMIT_CODES = frozenset(
 )
 _SPEND_LIMIT_WORDS = re.compile(r"credit balance|api usage limits", re.IGNORECASE)
 _PROMPT_TOO_LONG_WORDS = re.compile(r"prompt is too long|exceed(s|ed)? (the )?context (window|limit)", re.IGNORECASE)
-_MODEL_WORDS = re.compile(r"\b(models?|deployments?)\b", re.IGNORECASE)
+_MODEL_WORDS = re.compile(
+    r"^models?\b|\b(publisher|this) model\b|\baccess to (the|this) model\b"
+    r"|\b(model|deployment)(?=[\s:]).{0,200}\b(not found|not exist|not available)",
+    re.IGNORECASE,
+)
+_ERROR_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")  # what may stand in logs and spans, whatever an upstream sends
 
 
 def success(status: int, headers: Mapping[str, str]) -> Outcome:
@@ -123,7 +128,8 @@ def judge_response(
         rules: the policy's overrides.
     """
     error = _error_of(body)
-    envelope_type = error.get("type") if isinstance(error.get("type"), str) else None
+    said = error.get("type")
+    envelope_type = said if isinstance(said, str) and _ERROR_TYPE.fullmatch(said) else None
     kind = _kind(status, envelope_type, error, model)
     row = _overridden(_TABLE[kind], rules, kind, status, envelope_type)
     then = row.then

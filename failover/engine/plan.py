@@ -39,6 +39,8 @@ class Refusal(NamedTuple):
     reason: SkipReason
     request_id: str | None
     """Of the last failure that the circuit saw."""
+    error_type: str | None
+    """Of the same failure."""
     last_resort: bool
     """Whether a last resort may still try it: not when it is held open by hand, or because the server asked."""
 

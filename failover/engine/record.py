@@ -94,7 +94,7 @@ class CallRecord:
         served = self.attempts[-1].model if outcome in ("primary", "fallback") else None
         route = Route(outcome, self._model, served, tuple(self.attempts), tuple(self._skipped), self._waited)
         if self._verbose or outcome != "primary" or self._told:
-            error_type = "circuit_open" if outcome == "refused" else None
+            error_type = "circuit_open" if shown is None and outcome in {"refused", "exhausted"} else None
             if served is None and shown is not None:
                 error_type = self.attempts[shown - 1].error_type
             self._emit(

@@ -81,7 +81,9 @@ def _never() -> bool:
 
 def _check(index: int, listener: object) -> None:
     if not callable(listener):
-        raise TypeError(f"listeners[{index}] is {listener!r}, which cannot be called; give a function of one event")
+        raise TypeError(
+            f"listeners[{index}] is a {type(listener).__name__}, which cannot be called; give a function of one event"
+        )
     if inspect.iscoroutinefunction(listener) or inspect.iscoroutinefunction(type(listener).__call__):
         raise TypeError(
             f"listeners[{index}] ({_name(listener)}) is async, and events are delivered inside the call;"

@@ -27,7 +27,7 @@ def test_an_open_circuit_admits_nothing_until_its_time_is_over():
     lab = Lab()
     lab.breaker.open()
     lab.clock.advance(14.9)
-    assert lab.refusal() == Refusal("open", pytest.approx(0.1), "open", None, last_resort=True)
+    assert lab.refusal() == Refusal("open", pytest.approx(0.1), "open", None, None, last_resort=True)
     lab.clock.advance(0.2)
     assert lab.permit().state == "half_open"
 

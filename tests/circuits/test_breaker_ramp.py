@@ -36,7 +36,7 @@ def test_after_closing_a_growing_share_of_calls_comes_back(seconds, draw, admitt
 
 def test_a_call_that_the_ramp_sends_on_hears_why():
     lab = Ramping()
-    assert lab.refusal() == Refusal("closed", 0.0, "ramp", None, last_resort=True)
+    assert lab.refusal() == Refusal("closed", 0.0, "ramp", None, None, last_resort=True)
     assert lab.breaker.outlook() is None  # chance decides when somebody asks
 
 

@@ -127,8 +127,8 @@ class ListenLater:
 @pytest.mark.parametrize(
     ("listener", "message"),
     [
-        ("print", r"^listeners\[0\] is 'print', which cannot be called; give a function of one event$"),
-        (None, r"^listeners\[0\] is None, which cannot be called"),
+        ("print", r"^listeners\[0\] is a str, which cannot be called; give a function of one event$"),
+        (None, r"^listeners\[0\] is a NoneType, which cannot be called"),
         (listen_later, r"^listeners\[0\] \(listen_later\) is async, .* give a plain function"),
         (ListenLater(), r"^listeners\[0\] \(ListenLater\) is async"),
     ],
