@@ -14,7 +14,7 @@ help: ## Print this list
 demo: $(READY) ## See an outage of the first model, and what failover makes of it (about half a minute)
 	@$(BIN)/failover demo
 
-test: $(READY) ## Run the tests
+test: $(READY) ## Run the tests (about three minutes)
 	@$(BIN)/python -m pytest
 
 lint: $(READY) ## Check style and types
@@ -30,6 +30,7 @@ coverage: $(READY) ## Run the tests and show which lines they did not reach
 	@$(BIN)/coverage report
 
 clean: ## Remove the virtual environment and all caches
+	find . -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 
 $(READY): pyproject.toml

@@ -32,10 +32,10 @@ def send(request: APIRequest, call_next: CallNext) -> Answer:
         return response  # what an inner middleware chose to answer instead
     http = response.http_response
     try:
-        if _is_unreadable(request, http):
+        if not _is_left_to_the_caller(request, http):
             http.read()
-        if http.is_success and http.is_stream_consumed:
-            _refuse_no_message(request, http, response.parse())  # kept by the SDK, so that it parses only once
+            if http.is_success:
+                _refuse_no_message(request, http, response.parse())  # kept by the SDK, so that it parses only once
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
     return response
@@ -51,23 +51,28 @@ async def send_async(request: APIRequest, call_next: AsyncCallNext) -> Answer:
         return response  # what an inner middleware chose to answer instead
     http = response.http_response
     try:
-        if _is_unreadable(request, http):
+        if not _is_left_to_the_caller(request, http):
             await http.aread()
-        if http.is_success and http.is_stream_consumed:
-            _refuse_no_message(request, http, await response.parse())  # kept by the SDK, so that it parses only once
+            if http.is_success:
+                _refuse_no_message(
+                    request, http, await response.parse()
+                )  # kept by the SDK, so that it parses only once
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
     return response
 
 
-def _is_unreadable(request: APIRequest, http: httpx2.Response) -> bool:
-    """Whether this is none of the bodies that are left to the caller: a stream of events, or a message that it reads itself.
+def _is_left_to_the_caller(request: APIRequest, http: httpx2.Response) -> bool:
+    """Whether the body is a stream of events, or a message that the caller wants to read itself.
 
-    A gateway may forget to say what it sends, so only what is plainly something else counts.
+    A gateway may forget to say what it sends, so only what is plainly something else is not.
     """
+    if not http.is_success or http.status_code == _NO_CONTENT:
+        return False
     kind = http.headers.get("content-type", "")
-    page = "html" in kind or (request.stream and "json" in kind)
-    return not http.is_success or http.status_code == _NO_CONTENT or page
+    if request.stream:
+        return "html" not in kind and "json" not in kind
+    return not http.is_stream_consumed and "html" not in kind
 
 
 def _refuse_no_message(request: APIRequest, http: httpx2.Response, parsed: object) -> None:

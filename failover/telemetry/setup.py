@@ -33,6 +33,7 @@ _EXPORTER_LOGGER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 class SpanEvent(NamedTuple):
     """Something that happened during a span."""
 
+    at: float
     name: str
     attributes: Mapping[str, Any]
 
@@ -174,5 +175,7 @@ def _record(span: ReadableSpan) -> SpanRecord:
         seconds=(span.end_time or 0) / _NANOSECONDS - start,
         failed=span.status.status_code is StatusCode.ERROR,
         attributes=dict(span.attributes or {}),
-        events=tuple(SpanEvent(event.name, dict(event.attributes or {})) for event in span.events),
+        events=tuple(
+            SpanEvent(event.timestamp / _NANOSECONDS, event.name, dict(event.attributes or {})) for event in span.events
+        ),
     )

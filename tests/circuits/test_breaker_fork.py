@@ -104,6 +104,15 @@ def test_a_fork_while_another_thread_is_inside_a_listener():
     assert while_held(hold, check)
 
 
+def test_a_childs_circuit_is_not_opened_by_its_parents_hanging_calls():
+    lab = Lab(trip={"consecutive_failures": 5, "hung_calls": {"more_than": 1, "older_than": "60s"}})
+    hanging = [lab.permit() for _ in range(2)]
+    lab.clock.advance(61)
+    assert passes_in_a_child(lambda: isinstance(lab.breaker.admit(), BreakerPermit))
+    assert len(hanging) == 2
+    assert lab.refusal().state == "open"
+
+
 def test_a_child_does_not_wait_for_its_parents_probes():
     lab = Lab()
     lab.breaker.open()

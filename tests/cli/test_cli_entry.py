@@ -107,6 +107,20 @@ def test_a_reader_that_goes_away_is_met_with_silence(arguments):
     assert errors == ""
 
 
+def test_a_reader_that_goes_away_in_the_middle_is_met_with_silence_too():
+    with subprocess.Popen(
+        command("demo", "--plain"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as demo:
+        assert demo.stdout is not None
+        while "every model answers" not in demo.stdout.readline():
+            pass
+        demo.stdout.close()
+        demo.stdout = None
+        _, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert errors == ""
+
+
 def test_what_an_old_terminal_cannot_show_is_escaped(moment):
     ran = run("demo", *moment, PYTHONIOENCODING="ascii")
     assert ran.returncode == 0

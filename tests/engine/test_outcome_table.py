@@ -162,6 +162,10 @@ def test_errors_of_other_platforms(status, body, expected):
         # size
         (400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum", None, WRONG),
         (400, "invalid_request_error", "input length and `max_tokens` exceed context limit", None, WRONG),
+        # a word that only sounds like the model's
+        (404, "not_found_error", "Skill 'model-eval' not found", None, WRONG),
+        (404, "not_found_error", "File not found: model.pdf", None, WRONG),
+        (403, "permission_error", "This violates the data model policy.", None, ACCOUNT),
         # the customer's own keys: every model fails alike
         (503, "api_error", "", "cmek_key_unreachable", ACCOUNT),
         (503, "api_error", "", "cmek_context_unavailable", ACCOUNT),

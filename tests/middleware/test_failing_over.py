@@ -87,9 +87,10 @@ def test_a_whole_ladder_that_is_down_is_walked_again_after_a_wait(caller, fake_c
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"   ", b"null", b"[]", b'"text"', b'{"type": "message"', b'{"content": [{}', b"{\xff}"]
+    "body",
+    [b"", b"   ", b"null", b"[]", b'"text"', b'{"type": "message"', b'{"content": [{}', b"{\xff}", b"{}", b'{"id": 1}'],
 )
-def test_an_answer_that_is_no_json_object_is_a_failure_of_its_model(connect, body):
+def test_an_answer_that_is_no_message_is_a_failure_of_its_model(connect, body):
     def answer(request):
         model = json.loads(request.content)["model"]
         if model == FIRST:

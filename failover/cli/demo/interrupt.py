@@ -15,28 +15,32 @@ __all__ = ["run_interruptibly"]
 
 
 def run_interruptibly(main: Callable[[], Awaitable[None]]) -> None:
-    """Run `main` on an event loop of its own.
+    """Run `main` on an event loop of its own; what it raises is raised as it is, not in a group.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed; everything has been cancelled by then.
     """
-    if anyio.run(_interrupted, main):
-        raise KeyboardInterrupt
+    raised: list[BaseException] = []
+    anyio.run(_watch, main, raised)
+    if raised:
+        raise raised[0]
 
 
-async def _interrupted(main: Callable[[], Awaitable[None]]) -> bool:
+async def _watch(main: Callable[[], Awaitable[None]], raised: list[BaseException]) -> None:
     if sys.platform == "win32":  # its event loops take no signal handlers
         await main()
-        return False
+        return
     async with anyio.create_task_group() as tasks:
         with anyio.open_signal_receiver(signal.SIGINT) as interruptions:
-            tasks.start_soon(_run_and_stop, main, tasks.cancel_scope)
+            tasks.start_soon(_run, main, raised, tasks.cancel_scope)
             async for _ in interruptions:
+                raised.append(KeyboardInterrupt())
                 tasks.cancel_scope.cancel()
-                return True
-    return False
 
 
-async def _run_and_stop(main: Callable[[], Awaitable[None]], everything: anyio.CancelScope) -> None:
-    await main()
+async def _run(main: Callable[[], Awaitable[None]], raised: list[BaseException], everything: anyio.CancelScope) -> None:
+    try:
+        await main()
+    except Exception as error:  # noqa: BLE001 - raised again outside of the task group
+        raised.append(error)
     everything.cancel()

@@ -8,7 +8,7 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
-from failover.telemetry.setup import SpanRecord
+from failover.telemetry.setup import SpanEvent, SpanRecord
 
 __all__ = ["saved_call", "span_tree"]
 
@@ -69,11 +69,21 @@ def _grow(branch: Tree, span: SpanRecord, spans: Sequence[SpanRecord], speed: fl
     colour = "red" if span.failed else "green"
     said = _pairs(span.attributes, _SHOWN)
     twig = branch.add(f"[{colour}]{escape(span.name)}[/]  {span.seconds * speed:.2f} s  [dim]{escape(said)}[/]")
-    for event in span.events:
-        twig.add(f"[yellow]* {escape(event.name)}[/]  [dim]{escape(_pairs(event.attributes, _SHOWN_OF_EVENTS))}[/]")
-    for child in spans:
-        if child.parent == span.span:
-            _grow(twig, child, spans, speed)
+    inside: list[SpanRecord | SpanEvent] = [child for child in spans if child.parent == span.span]
+    for entry in sorted([*inside, *span.events], key=_when):
+        if isinstance(entry, SpanRecord):
+            _grow(twig, entry, spans, speed)
+        else:
+            _add_event(twig, entry)
+
+
+def _when(entry: SpanRecord | SpanEvent) -> float:
+    return entry.start if isinstance(entry, SpanRecord) else entry.at
+
+
+def _add_event(branch: Tree, event: SpanEvent) -> None:
+    said = _pairs(event.attributes, _SHOWN_OF_EVENTS)
+    branch.add(f"[yellow]* {escape(event.name)}[/]  [dim]{escape(said)}[/]")
 
 
 def _pairs(attributes: Mapping[str, Any], shown: Mapping[str, str]) -> str:
