@@ -7,7 +7,7 @@ open circuit refused.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anthropic
 from pybreaker import CircuitBreakerError
@@ -20,8 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["AttemptFailed", "CircuitOpen", "FailoverError", "MissingExtra", "PolicyError"]
 
 
+def _without_init(kind: type[FailoverError], *args: object) -> FailoverError:
+    return kind.__new__(kind, *args)
+
+
 class FailoverError(Exception):
-    """The root of this package's own errors."""
+    """The root of this package's own errors. Each can be copied and pickled, and keeps all that it says."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Made again without `__init__`, whose arguments are not the `args` of the exception."""
+        return _without_init, (type(self), *self.args), self.__dict__
 
 
 class PolicyError(FailoverError, ValueError):
@@ -68,7 +76,7 @@ class CircuitOpen(FailoverError, anthropic.ServiceUnavailableError, CircuitBreak
     """The circuits that refused, in the order of the ladder."""
 
     causes: tuple[str | None, ...]
-    """The `error.type` of the last failure that each of them saw; `None` for one that was opened by hand."""
+    """The `error.type` of the last failure that each of them saw; `None` for one that saw none."""
 
     request_ids: tuple[str, ...]
     """The request ids of the last failures that these circuits saw, for support."""

@@ -35,11 +35,15 @@ _MOST_TOKENS = 1_000_000  # beyond any model's; a slip must not become a time-ou
 
 
 def guarded_body(request: APIRequest) -> dict[str, Any] | None:
-    """The body of a request for a message (`POST /v1/messages` with a model in it); `None` for any other request."""
+    """The body of a request for a message (`POST /v1/messages` with a model in it); `None` for any other request.
+
+    A name with a line break in it is no model's: the API may say so, and no log line is forged with it.
+    """
     if request.url.partition("?")[0] != _MESSAGES_PATH or request.method.lower() != "post":
         return None
     body: Any = request.json
-    return body if isinstance(body, dict) and isinstance(body.get("model"), str) else None
+    model = body.get("model") if isinstance(body, dict) else None
+    return body if isinstance(model, str) and model.isprintable() else None
 
 
 def is_bound_to_its_model(body: dict[str, Any]) -> bool:

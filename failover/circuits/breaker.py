@@ -73,7 +73,7 @@ class Breaker:
         self._closed_at = -_FOREVER
         self._probes: list[BreakerPermit] = []
         self._probe_successes = 0
-        self._last_failure: Outcome | None = None
+        self._last_failure = _NOTHING_YET
         self._monitor: Monitor[_Note] = Monitor(self._tell)
         self._keeper = make_keeper(name, self._wished)
         self._choose_path()
@@ -173,7 +173,7 @@ class Breaker:
         retry_in = None if self._open_until == _FOREVER else self._open_until - now
         testable = self._rules.last_resort is not None and self._reason not in _NOT_FOR_A_LAST_RESORT
         reason: SkipReason = "unavailable" if self._reason == "unavailable" else "open"
-        last = self._last_failure or _NOTHING_YET
+        last = self._last_failure
         return Refusal("open", retry_in, reason, last.request_id, last.error_type, testable)
 
     def _refusal_needs_lock(self, now: float) -> Refusal | None:
@@ -181,7 +181,7 @@ class Breaker:
         if self._state == "half_open":
             self._probes = [probe for probe in self._probes if probe.lease_until > now]
             if len(self._probes) >= self._rules.probe.permits:
-                last = self._last_failure or _NOTHING_YET
+                last = self._last_failure
                 return Refusal("half_open", _BUSY, "probing", last.request_id, last.error_type, last_resort=False)
         return self._refusal_while_open(now)
 
@@ -308,8 +308,8 @@ class Breaker:
                 reason,
                 failures,
                 self._open_until - now if to == "open" and self._open_until < _FOREVER else None,
-                last.error_type if last else None,
-                last.request_id if last else None,
+                last.error_type,
+                last.request_id,
             )
         )
 

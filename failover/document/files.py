@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .kind import Kind
+from .words import shown
 
 __all__ = ["MAX_BYTES", "printable", "read_text"]
 
@@ -36,6 +37,10 @@ def read_text(path: str, kind: Kind[Any]) -> str:
     Raises:
         Exception: `kind.error`: it cannot be read, is no regular file, is larger than `MAX_BYTES`, or is not UTF-8.
     """
+    if not path:
+        raise kind.error((f"the path is empty: name a {kind.noun} file",))
+    if "\n" in path:
+        raise kind.error((f"{shown(path)} is no path but YAML text: use `parse_{kind.noun}(text)`",))
     content = _content(path, kind)
     encoding = next((name for mark, name in _OTHER_ENCODINGS.items() if content.startswith(mark)), None)
     if encoding is not None:

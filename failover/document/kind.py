@@ -21,7 +21,7 @@ class Kind(Generic[ModelT]):
     """
 
     noun: str
-    """What it is called, with `a` before it: `policy`."""
+    """What it is called, with `a` before it: `policy`; its text is read by `parse_policy`."""
 
     example: str
     """The least that can be written, for whoever wrote nothing."""

@@ -28,8 +28,8 @@ __all__ = [
     "too_many_calls",
     "unreachable",
     "unsound_patch",
+    "useless_override",
     "version",
-    "wrong_request",
 ]
 
 ERROR_TYPES = (
@@ -58,10 +58,20 @@ _MOST_STARS = 5
 _ONE_LINE = re.compile(r"\S(.*\S)?")
 _BODY_FIELD = re.compile(r"[a-z][a-z0-9_]*")
 _STATUSES = range(400, 600)
-_OF_THE_REQUEST = {
-    *("invalid_request_error", "request_too_large", "conflict_error", "prompt_too_long"),
-    *("400", "409", "413", "422"),
+_LASTING = {
+    **dict.fromkeys(
+        ("invalid_request_error", "request_too_large", "conflict_error", "prompt_too_long", "400", "409", "413", "422"),
+        "the request is wrong",
+    ),
+    **dict.fromkeys(
+        ("authentication_error", "billing_error", "spend_limit", "401", "402"),
+        "the account is refused",
+    ),
+    **dict.fromkeys(("permission_error", "403"), "the account may not do what was asked for"),
+    **dict.fromkeys(("not_found_error", "model_unavailable", "404"), "what was asked for is not there"),
 }
+"""Errors that the same request would meet again, and what each means."""
+_MAY_BE_OF_THE_MODEL = {"permission_error", "403", "not_found_error", "model_unavailable", "404"}
 _MOST_CALLS_PER_SECOND = 10_000
 
 
@@ -231,17 +241,18 @@ def error_name(key: object) -> object:
     raise ValueError(f"no error is called {shown(name)}{did_you_mean(name, ERROR_TYPES) or '.'} Known are {known}")
 
 
-def wrong_request(name: str, do: str | None, counts: str | None) -> Found:
-    """A request that is wrong stays wrong, and says nothing about the model."""
-    if name not in _OF_THE_REQUEST:
+def useless_override(name: str, do: str | None, counts: str | None) -> Found:
+    """An error that lasts is not repeated, and is no failure that counting could make anything of."""
+    why = _LASTING.get(name)
+    if why is None:
         return
     if do == "repeat":
-        yield (
-            (name, "do"),
-            f"`{name}` means that the request is wrong, and the same request would be wrong again: write `next` or `raise`",
-        )
-    if counts in ("failure", "open"):
-        yield (
-            (name, "counts"),
-            f"`{name}` means that the request is wrong, which says nothing about the model: write `neutral`",
-        )
+        again = "and the same request would meet that again: write `next` or `raise`"
+        yield (name, "do"), f"`{name}` means that {why}, {again}"
+    if name in _MAY_BE_OF_THE_MODEL:
+        if counts == "failure":
+            nothing = "which counting does not change: write `open` or `neutral`"
+            yield (name, "counts"), f"`{name}` means that {why}, {nothing}"
+    elif counts in ("failure", "open"):
+        nothing = "which says nothing about the model: write `neutral`"
+        yield (name, "counts"), f"`{name}` means that {why}, {nothing}"

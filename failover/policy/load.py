@@ -8,7 +8,7 @@ import os
 from failover.document import Kind, load_document, parse_document
 from failover.errors import PolicyError
 
-from .model import Policy, Retry
+from .model import Policy
 
 __all__ = ["default_policy", "load_policy", "parse_policy"]
 
@@ -37,4 +37,4 @@ def parse_policy(text: str, name: str = "<policy>") -> Policy:
 @functools.cache
 def default_policy() -> Policy:
     """The built-in policy, which `policies/default.yaml` spells out."""
-    return Policy(version=1, name="default", retry=Retry(long_answers="stretch"))
+    return Policy(version=1, name="default")

@@ -15,16 +15,18 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
+from annotated_types import Le
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_validator
 from typing_extensions import Self
 
 from failover.document import refuse
-from failover.document.units import Count, Factor, Number, Off, Seconds, SecondsOrNone, Share, ShareOrNone
+from failover.document.units import Count, Factor, Off, Seconds, Share, ShareOrNone
 from failover.document.words import shown
 
 from . import checks
 from .checks import ERROR_TYPES
+from .part import Part
+from .retry import Backoff, Retry, RetryAfter, RetryBudget
 
 __all__ = [
     "ERROR_TYPES",
@@ -52,10 +54,6 @@ Pattern = Annotated[Name, AfterValidator(checks.pattern)]
 ErrorName = Annotated[str, BeforeValidator(checks.error_name)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
-
-
 def _rung(value: Any) -> Any:
     if isinstance(value, str):
         return {"model": value}
@@ -64,7 +62,7 @@ def _rung(value: Any) -> Any:
     raise ValueError(f"a rung is a model's name or {{model: ..., set: {{...}}}}, not {shown(value)}")
 
 
-class Rung(_Part):
+class Rung(Part):
     """One place a request can go: a model, with an optional patch of the request's body."""
 
     model: Name = Field(examples=["claude-opus-5"])
@@ -82,7 +80,7 @@ def _rungs_differ(rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
     return rungs
 
 
-class Ladder(_Part):
+class Ladder(Part):
     """For requested models that match a pattern: the rungs to try after the requested model, in order."""
 
     match: Pattern = Field(examples=['"claude-opus-*"'])
@@ -97,57 +95,7 @@ class Ladder(_Part):
         return fnmatch.fnmatchcase(model, self.match)
 
 
-class Backoff(_Part):
-    """A wait that grows: `first`, then times `factor`, up to `max` seconds."""
-
-    first: Seconds = Field(examples=["1s"])
-    factor: Factor = 2.0
-    max: Seconds = Field(examples=["10s"])
-    jitter: Literal["full", "equal", "none"] = "full"
-    """`full`: from 0 to the wait; `equal`: from half the wait to all of it; `none`: the wait."""
-
-    @model_validator(mode="after")
-    def _grows(self) -> Self:
-        refuse(checks.longer(first=self.first, max=self.max))
-        return self
-
-
-class RetryAfter(_Part):
-    """What a server's `retry-after` is worth."""
-
-    max: Seconds = 10.0
-    """A wish of at most this is waited out in place; a longer one opens the circuit for its length."""
-
-
-class RetryBudget(_Part):
-    """How much of the traffic may be repeats: a share of the calls, and a floor for quiet programs."""
-
-    ratio: Share = 0.2
-    min_per_second: Annotated[Number, Ge(0), Le(10_000)] = 1.0
-
-
-class Retry(_Part):
-    """How often, how long and how patiently one call is tried."""
-
-    tries: Annotated[Count, Le(20)] = 2
-    wait: Backoff = Backoff(first=0.5, factor=2, max=4, jitter="full")
-    retry_after: RetryAfter = RetryAfter()
-    passes: Annotated[Count, Le(100)] = 3
-    between_passes: Backoff = Backoff(first=5, factor=2, max=10, jitter="equal")
-    deadline: Off[Seconds] = 120.0
-    reserve: SecondsOrNone = 20.0
-    long_answers: Literal["cut", "stretch"] = "cut"
-    """What the deadline means for a call without streaming whose answer may honestly need longer (the SDK reckons
-    128,000 tokens an hour): `cut` it all the same, or `stretch` that attempt's time to what `max_tokens` may need."""
-    budget: Off[RetryBudget] = RetryBudget()
-
-    @model_validator(mode="after")
-    def _reserve_fits(self) -> Self:
-        refuse(checks.reserve(self.reserve, self.deadline))
-        return self
-
-
-class _Rate(_Part):
+class _Rate(Part):
     over: Share = Field(examples=["50%"])
     of_at_least: Count = Field(examples=["20"])
     within: Seconds = Field(examples=["60s"])
@@ -168,14 +116,14 @@ class SlowRate(_Rate):
     slower_than: Seconds = Field(examples=["30s"])
 
 
-class HungCalls(_Part):
+class HungCalls(Part):
     """Opens when more than so many calls have been waiting for an answer for longer than `older_than`."""
 
     more_than: Count = Field(examples=["5"])
     older_than: Seconds = Field(examples=["60s"])
 
 
-class Trip(_Part):
+class Trip(Part):
     """What opens a circuit: any of these."""
 
     consecutive_failures: Off[Count] = 5
@@ -192,7 +140,7 @@ class Trip(_Part):
         return self
 
 
-class OpenFor(_Part):
+class OpenFor(Part):
     """How long a circuit stays open: longer with each opening until it has stayed closed for a while."""
 
     first: Seconds = 15.0
@@ -206,7 +154,7 @@ class OpenFor(_Part):
         return self
 
 
-class Probe(_Part):
+class Probe(Part):
     """How a half-open circuit asks whether the model is back."""
 
     permits: Count = 1
@@ -221,14 +169,14 @@ class Probe(_Part):
         return self
 
 
-class Ramp(_Part):
+class Ramp(Part):
     """How traffic comes back after closing: a share that grows from `from` to all of it."""
 
     over: Seconds = Field(examples=["60s"])
     start: Share = Field(alias="from", examples=["10%"])
 
 
-class BreakerRules(_Part):
+class BreakerRules(Part):
     """The circuit of every (client, model)."""
 
     trip: Trip = Trip()
@@ -238,7 +186,7 @@ class BreakerRules(_Part):
     last_resort: Off[Seconds] = 1.0
 
 
-class ErrorRule(_Part):
+class ErrorRule(Part):
     """An override of one row of the built-in table of outcomes; what is left out stays as built in."""
 
     do: Literal["repeat", "next", "raise"] | None = None
@@ -256,8 +204,8 @@ def _every_ladder_can_be_reached(ladders: tuple[Ladder, ...]) -> tuple[Ladder, .
     return ladders
 
 
-def _wrong_requests_are_not_repeated(errors: Mapping[str, ErrorRule]) -> Mapping[str, ErrorRule]:
-    refuse(found for name, rule in errors.items() for found in checks.wrong_request(name, rule.do, rule.counts))
+def _every_override_is_of_use(errors: Mapping[str, ErrorRule]) -> Mapping[str, ErrorRule]:
+    refuse(found for name, rule in errors.items() for found in checks.useless_override(name, rule.do, rule.counts))
     return errors
 
 
@@ -274,7 +222,7 @@ _DEFAULT_LADDERS = (
 )
 
 
-class Policy(_Part):
+class Policy(Part):
     """What one YAML file says. Immutable; equal policies have equal digests."""
 
     version: Annotated[StrictInt, AfterValidator(checks.version)] = Field(examples=["1"])
@@ -285,13 +233,17 @@ class Policy(_Part):
     )
     retry: Retry = Retry()
     breaker: BreakerRules = BreakerRules()
-    errors: Annotated[Mapping[ErrorName, ErrorRule], AfterValidator(_wrong_requests_are_not_repeated)] = {}
+    errors: Annotated[Mapping[ErrorName, ErrorRule], AfterValidator(_every_override_is_of_use)] = {}
 
     def rungs_for(self, model: str) -> tuple[Rung, ...]:
         """The rungs for a requested model: itself first, then those of the first ladder that matches."""
         asked = Rung.model_construct(model=model, set={})  # whatever the caller asked for is the API's to judge
         ladder = next((ladder for ladder in self.ladders if ladder.matches(model)), None)
         return (asked, *(rung for rung in (ladder.rungs if ladder else ()) if rung != asked))
+
+    def __hash__(self) -> int:
+        """Of the parts that can be hashed: a digest tells 5 and 5.0 in a `set` apart, which are equal."""
+        return hash((self.name, self.retry, self.breaker, frozenset(self.errors.items())))
 
     @functools.cached_property
     def digest(self) -> str:

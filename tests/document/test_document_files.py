@@ -118,10 +118,22 @@ def test_a_missing_permission_is_told(reader, tmp_path, monkeypatch):
     assert reader.fails(path).endswith("permission to read this file is missing")
 
 
-@pytest.mark.parametrize("name", ["a\0b", "a" * 5_000, "a\nb", "a\udc80b"])
+@pytest.mark.parametrize("name", ["a\0b", "a" * 5_000, "a\rb", "a\udc80b"])
 def test_a_name_that_no_file_can_have_is_told_on_one_line(reader, name):
     assert "\n" not in reader.fails(name)
     reader.fails(name).encode()
+
+
+def test_an_empty_path_is_told(reader):
+    assert reader.fails("") == f"the path is empty: name a {reader.noun} file"
+
+
+def test_yaml_text_in_place_of_a_path_is_told_where_it_belongs(reader):
+    with pytest.raises(reader.error) as caught:
+        reader.load(reader.head * 1_000)
+    (problem,) = caught.value.problems
+    assert problem.endswith(f"is no path but YAML text: use `parse_{reader.noun}(text)`")
+    assert len(problem) < 150
 
 
 def test_a_byte_that_is_not_utf8_is_told_with_its_place(reader, tmp_path):

@@ -70,3 +70,10 @@ def test_a_recording_may_end_in_another_context_than_it_began_in():
     block = failover.recording()
     contextvars.copy_context().run(block.__enter__)
     block.__exit__(None, None, None)
+
+
+def test_no_line_of_the_log_can_be_forged_with_the_name_of_a_model(caller, fake_claude, caplog):
+    forged = "x\nERROR all is lost"
+    fake_claude.fail("*", 500)
+    caller.error(model=forged)
+    assert "all is lost" not in caplog.text

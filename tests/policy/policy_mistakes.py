@@ -167,12 +167,12 @@ ACROSS = [
         "3:57: breaker.trip.failure_rate.of_at_least: 1000000 calls within 1s never happen",
     ),
     (
-        "breaker: {trip: {hung_calls: {more_than: 5, older_than: 2m}}}",
-        "3:57: breaker.trip.hung_calls.older_than: no call is ever 2m old ... `retry.deadline` is 2m",
+        "retry: {deadline: 2m}\nbreaker: {trip: {hung_calls: {more_than: 5, older_than: 2m}}}",
+        "4:57: breaker.trip.hung_calls.older_than: no call is ever 2m old ... `retry.deadline` is 2m",
     ),
     (
-        "breaker: {trip: {slow_rate: {over: 80%, slower_than: 3m, of_at_least: 5, within: 5m}}}",
-        "3:54: breaker.trip.slow_rate.slower_than: no call is ever 3m old",
+        "retry: {long_answers: cut}\nbreaker: {trip: {slow_rate: {over: 80%, slower_than: 3m, of_at_least: 5, within: 5m}}}",
+        "4:54: breaker.trip.slow_rate.slower_than: no call is ever 3m old",
     ),
     (
         "ladders: [{match: 'a*', rungs: []}, {match: ab, rungs: []}]",
@@ -197,8 +197,23 @@ ACROSS = [
     ("errors: {529: {}}", "3:15: errors.529: an empty rule changes nothing"),
     (
         "errors: {invalid_request_error: {do: repeat}}",
-        "3:38: errors.invalid_request_error.do:  ... the same request would be wrong again",
+        "3:38: errors.invalid_request_error.do: `invalid_request_error` means that the request is wrong, and the same request would meet that again: write `next` or `raise`",
     ),
-    ("errors: {400: {counts: open}}", "3:24: errors.400.counts:  ... says nothing about the model"),
+    (
+        "errors: {400: {counts: open}}",
+        "3:24: errors.400.counts: `400` means that the request is wrong, which says nothing about the model: write `neutral`",
+    ),
+    (
+        "errors: {401: {do: repeat}}",
+        "3:20: errors.401.do: `401` means that the account is refused, and the same request would meet that again",
+    ),
+    (
+        "errors: {spend_limit: {counts: failure}}",
+        "3:32: errors.spend_limit.counts: `spend_limit` means that the account is refused, which says nothing about the model",
+    ),
+    (
+        "errors: {404: {counts: failure}}",
+        "3:24: errors.404.counts: `404` means that what was asked for is not there, which counting does not change: write `open` or `neutral`",
+    ),
 ]
 """Values that are right alone and wrong together."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from failover.policy import Backoff, Policy, default_policy, load_policy
+from failover.policy import Backoff, Policy, default_policy, load_policy, parse_policy
 
 FOLDER = Path(__file__).parents[2] / "policies"
 FILES = sorted(FOLDER.iterdir())
@@ -60,6 +60,13 @@ def test_the_default_file_names_every_key_that_there_is():
             assert re.search(rf"^ +{key}:", text, re.MULTILINE), key
 
 
+@pytest.mark.parametrize(
+    ("stem", "answers"), [("default", "stretch"), ("interactive", "cut"), ("patient-batch", "stretch")]
+)
+def test_a_person_is_not_kept_waiting_for_a_long_answer_and_a_batch_is(stem, answers):
+    assert load_policy(FOLDER / f"{stem}.yaml").retry.long_answers == answers
+
+
 def test_interactive_gives_up_in_seconds():
     policy = load_policy(FOLDER / "interactive.yaml")
     retry, trip = policy.retry, policy.breaker.trip
@@ -70,7 +77,18 @@ def test_interactive_gives_up_in_seconds():
     assert retry.retry_after.max <= 1
     assert _rungs(policy) == 3
     assert trip.consecutive_failures < default_policy().breaker.trip.consecutive_failures
-    assert trip.slow_rate.slower_than < trip.hung_calls.older_than < retry.deadline
+
+
+def test_no_good_answer_opens_a_circuit_of_interactive_by_its_length():
+    trip = load_policy(FOLDER / "interactive.yaml").breaker.trip
+    assert (trip.slow_rate, trip.hung_calls) == (None, None)
+
+
+@pytest.mark.parametrize("file", [FOLDER / "default.yaml", FOLDER / "interactive.yaml"], ids=lambda file: file.stem)
+@pytest.mark.parametrize("rule", ["slow_rate", "hung_calls"])
+def test_a_rule_that_is_off_can_be_turned_on_as_its_comment_writes_it(file, rule):
+    text = re.sub(rf"{rule}: off +# ({{.+?}})", rf"{rule}: \1  #", file.read_text())
+    assert getattr(parse_policy(text).breaker.trip, rule) is not None
 
 
 def test_patient_batch_begins_as_advised_and_outlasts_half_an_hour():
