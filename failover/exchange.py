@@ -21,12 +21,13 @@ from .policy.model import Rung
 from .recording import EXTENSION, attach, record
 from .sdk import NO_RETRY_HEADER, base_url_of, client_of, is_outermost, restore_timeouts, with_options
 
-__all__ = ["Answer", "Exchange", "guarded_body", "is_bound_to_its_model"]
+__all__ = ["Answer", "Exchange", "guarded_body", "is_answer", "is_bound_to_its_model"]
 
 Answer: TypeAlias = Any
 """What came back: an `APIResponse`, an error, or whatever an inner middleware chose to return instead."""
 
 _MESSAGES_PATH = "/v1/messages"
+_ANSWERED = frozenset({"primary", "fallback"})
 _SHORTEST_TIMEOUT = 0.01  # seconds; httpx2 reads 0 as "at once"
 # The SDK's own reckoning of how long an answer without streaming may take, 128,000 tokens an hour:
 # https://platform.claude.com/docs/en/cli-sdks-libraries/sdks/python#long-requests
@@ -44,6 +45,11 @@ def guarded_body(request: APIRequest) -> dict[str, Any] | None:
     body: Any = request.json
     model = body.get("model") if isinstance(body, dict) else None
     return body if isinstance(model, str) and model.isprintable() else None
+
+
+def is_answer(http: httpx2.Response) -> bool:
+    """Whether the status is a 2xx; the response's own property says so at a multiple of the cost."""
+    return http.status_code // 100 == 2  # noqa: PLR2004 - that is what 2xx means
 
 
 def is_bound_to_its_model(body: dict[str, Any]) -> bool:
@@ -97,7 +103,7 @@ class Exchange:
         if isinstance(answer, (APIResponse, AsyncAPIResponse)):
             http = answer.http_response
             status = http.status_code
-            if http.is_success:
+            if is_answer(http):
                 outcome = success(status, http.headers)
                 if self._own_timeout is not None and not http.is_stream_consumed:
                     restore_timeouts(http, self._own_timeout)  # ours were for the answer to begin
@@ -131,7 +137,7 @@ class Exchange:
         if isinstance(answer, (APIResponse, AsyncAPIResponse)):
             http = answer.http_response
             http.extensions[EXTENSION] = route
-            if not http.is_success:
+            if finish.outcome not in _ANSWERED:
                 http.headers.update(NO_RETRY_HEADER)
                 if is_outermost(owner, self._call_next):
                     raise_if_given_up(answer)
@@ -205,7 +211,9 @@ def _patched(body: dict[str, Any], rung: Rung) -> dict[str, Any]:
 def _least_seconds(body: dict[str, Any]) -> float:
     """Seconds that an answer without streaming may honestly need. A stream needs none: its headers come at once."""
     tokens = body.get("max_tokens")
-    return min(max(tokens, 0), _MOST_TOKENS) * _SECONDS_PER_TOKEN if isinstance(tokens, int) else 0.0
+    if not isinstance(tokens, int) or tokens < 0:
+        return 0.0
+    return (min(_MOST_TOKENS, tokens)) * _SECONDS_PER_TOKEN
 
 
 def _circuit_open(finish: Finish, route: Route, base_url: str) -> CircuitOpen:

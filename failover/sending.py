@@ -13,7 +13,7 @@ import anthropic
 import httpx2
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, CallNext
 
-from .exchange import Answer
+from .exchange import Answer, is_answer
 
 __all__ = ["send", "send_async"]
 
@@ -34,7 +34,7 @@ def send(request: APIRequest, call_next: CallNext) -> Answer:
     try:
         if not _is_left_to_the_caller(request, http):
             http.read()
-            if http.is_success:
+            if is_answer(http):
                 _refuse_no_message(request, http, response.parse())  # kept by the SDK, so that it parses only once
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
@@ -53,7 +53,7 @@ async def send_async(request: APIRequest, call_next: AsyncCallNext) -> Answer:
     try:
         if not _is_left_to_the_caller(request, http):
             await http.aread()
-            if http.is_success:
+            if is_answer(http):
                 _refuse_no_message(
                     request, http, await response.parse()
                 )  # kept by the SDK, so that it parses only once
@@ -67,12 +67,10 @@ def _is_left_to_the_caller(request: APIRequest, http: httpx2.Response) -> bool:
 
     A gateway may forget to say what it sends, so only what is plainly something else is not.
     """
-    if not http.is_success or http.status_code == _NO_CONTENT:
+    if http.status_code == _NO_CONTENT or not is_answer(http) or (http.is_stream_consumed and not request.stream):
         return False
     kind = http.headers.get("content-type", "")
-    if request.stream:
-        return "html" not in kind and "json" not in kind
-    return not http.is_stream_consumed and "html" not in kind
+    return "html" not in kind and not (request.stream and "json" in kind)
 
 
 def _refuse_no_message(request: APIRequest, http: httpx2.Response, parsed: object) -> None:
