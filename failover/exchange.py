@@ -126,7 +126,7 @@ class Exchange:
         """The answer for whoever is next outwards from `owner`; an error that has no response is raised.
 
         Raises:
-            CircuitOpen: nothing was sent, every circuit refused.
+            CircuitOpen: circuits are open, and nobody else could take the request.
             anthropic.APIConnectionError: the first real cause, when it was no response.
             anthropic.APIStatusError: the first real cause, when nobody stands between `owner` and the SDK's own code.
         """
