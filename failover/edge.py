@@ -17,7 +17,7 @@ import anthropic
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, CallNext, Middleware
 
 from .recording import attach, route
-from .sdk import call_key, may_run_again, raising_response, typed_error
+from .sdk import call_key, is_answer, may_run_again, raising_response, typed_error
 
 __all__ = ["Edge", "SecondRuns", "raise_if_given_up"]
 
@@ -88,7 +88,7 @@ def _handed_over(error: anthropic.APIConnectionError, request: APIRequest, *, as
 
 def raise_if_given_up(response: Any) -> None:
     """Raise the SDK's own typed error, with the route as its note, for an error response of a guarded call."""
-    if not isinstance(response, (APIResponse, AsyncAPIResponse)) or response.http_response.is_success:
+    if not isinstance(response, (APIResponse, AsyncAPIResponse)) or is_answer(response.http_response):
         return
     taken = route(response)
     error = None if taken is None else typed_error(response)

@@ -19,9 +19,9 @@ from .engine.route import Route
 from .errors import CircuitOpen
 from .policy.model import Rung
 from .recording import EXTENSION, attach, record
-from .sdk import NO_RETRY_HEADER, base_url_of, client_of, is_outermost, restore_timeouts, with_options
+from .sdk import NO_RETRY_HEADER, base_url_of, client_of, is_answer, is_outermost, restore_timeouts, with_options
 
-__all__ = ["Answer", "Exchange", "guarded_body", "is_answer", "is_bound_to_its_model"]
+__all__ = ["Answer", "Exchange", "guarded_body", "is_bound_to_its_model"]
 
 Answer: TypeAlias = Any
 """What came back: an `APIResponse`, an error, or whatever an inner middleware chose to return instead."""
@@ -45,11 +45,6 @@ def guarded_body(request: APIRequest) -> dict[str, Any] | None:
     body: Any = request.json
     model = body.get("model") if isinstance(body, dict) else None
     return body if isinstance(model, str) and model.isprintable() else None
-
-
-def is_answer(http: httpx2.Response) -> bool:
-    """Whether the status is a 2xx; the response's own property says so at a multiple of the cost."""
-    return http.status_code // 100 == 2  # noqa: PLR2004 - that is what 2xx means
 
 
 def is_bound_to_its_model(body: dict[str, Any]) -> bool:

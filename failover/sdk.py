@@ -19,6 +19,7 @@ __all__ = [
     "base_url_of",
     "call_key",
     "client_of",
+    "is_answer",
     "is_outermost",
     "may_run_again",
     "middleware_of",
@@ -34,6 +35,11 @@ NO_RETRY_HEADER = {"x-should-retry": "false"}
 """A response header that the SDK's own retry loop obeys before it looks at the status."""
 
 _DEPTH = 64  # more middleware than anybody has
+
+
+def is_answer(http: httpx2.Response) -> bool:
+    """Whether the status is a 2xx; the response's own property says so at a multiple of the cost."""
+    return http.status_code // 100 == 2  # noqa: PLR2004 - that is what 2xx means
 
 
 def middleware_of(client: Any) -> tuple[Any, ...]:

@@ -13,7 +13,8 @@ import anthropic
 import httpx2
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, CallNext
 
-from .exchange import Answer, is_answer
+from .exchange import Answer
+from .sdk import is_answer
 
 __all__ = ["send", "send_async"]
 
@@ -35,7 +36,7 @@ def send(request: APIRequest, call_next: CallNext) -> Answer:
         if not _is_left_to_the_caller(request, http):
             http.read()
             if is_answer(http):
-                _refuse_no_message(request, http, response.parse())  # kept by the SDK, so that it parses only once
+                _refuse_no_message(request, http, response.parse())
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
     return response
@@ -54,9 +55,7 @@ async def send_async(request: APIRequest, call_next: AsyncCallNext) -> Answer:
         if not _is_left_to_the_caller(request, http):
             await http.aread()
             if is_answer(http):
-                _refuse_no_message(
-                    request, http, await response.parse()
-                )  # kept by the SDK, so that it parses only once
+                _refuse_no_message(request, http, await response.parse())
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
     return response
@@ -76,7 +75,7 @@ def _is_left_to_the_caller(request: APIRequest, http: httpx2.Response) -> bool:
 def _refuse_no_message(request: APIRequest, http: httpx2.Response, parsed: object) -> None:
     """Raise if a body that has been read is no message: a page, half of one, some other JSON, or an error.
 
-    Callers who asked for text or the bare response have what they asked for.
+    The SDK keeps what it has parsed, so that looking here parses nothing twice. Callers who asked for text or the bare response have what they asked for.
     """
     if request.cast_to in _NOT_PARSED:
         return

@@ -6,7 +6,7 @@ from sdk_callers import FIRST, SECOND, policy
 
 from failover.clock import SystemClock
 
-SHORT = {"tries": 1, "passes": 1, "deadline": "300ms", "reserve": "100ms"}
+SHORT = {"tries": 1, "passes": 1, "deadline": "1s", "reserve": "300ms"}  # of real time: room for a busy machine
 
 
 @pytest.mark.parametrize("down", [False, True])
@@ -14,7 +14,7 @@ def test_a_slow_stream_is_not_cut_by_the_deadline_of_its_call(connect, fake_clau
     caller = connect(policy(retry=SHORT), clock=SystemClock())
     if down:
         fake_claude.fail(FIRST, 529)
-    fake_claude.fail(SECOND if down else FIRST, token_every=0.35)
+    fake_claude.fail(SECOND if down else FIRST, token_every=1.1)
     text, route = caller.stream()
     assert text == f"Hello from {SECOND if down else FIRST}."
     assert route.served_model == (SECOND if down else FIRST)
