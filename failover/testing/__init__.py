@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .clock import FakeClock
     from .fake_claude import FakeClaude
-    from .scenario import Fault, Rule, Scenario
+    from .fault import Fault
+    from .scenario import Rule, Scenario
     from .scenario_file import ScenarioError, load_scenario, parse_scenario
     from .upstream import ReceivedRequest
 
@@ -31,7 +32,7 @@ __all__ = [
 _HOMES = {
     "FakeClaude": "fake_claude",
     "FakeClock": "clock",
-    "Fault": "scenario",
+    "Fault": "fault",
     "ReceivedRequest": "upstream",
     "Rule": "scenario",
     "Scenario": "scenario",

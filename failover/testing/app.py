@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from .payloads import error_body, error_type_of, model_info, model_list, reply_to
+from .fault import Fault
+from .payloads import error_body, error_type_of, model_info, model_list
 from .perform import Answer, Performance
-from .scenario import Fault
+from .replies import reply_to
 from .upstream import ReceivedRequest, Upstream
 from .wire import Wire
 
@@ -28,6 +29,7 @@ _FIELDS: dict[str, tuple[type, str]] = {
     "tools": (list, "Input should be a valid list"),
     "tool_choice": (dict, "Input should be an object"),
     "output_config": (dict, "Input should be an object"),
+    "thinking": (dict, "Input should be an object"),
 }
 _BYTES_PER_TOKEN = 4
 

@@ -12,7 +12,8 @@ from typing_extensions import Self
 from failover.clock import Clock, SystemClock
 from failover.errors import MissingExtra
 
-from .scenario import Fault, Scenario
+from .fault import Fault
+from .scenario import Scenario
 from .scenario_file import check_rule, load_scenario
 from .upstream import ReceivedRequest, Upstream
 
@@ -30,14 +31,16 @@ class FakeClaude:
             ...
             assert fake.count("claude-opus-5-5") == 3
 
-    It answers `POST /v1/messages` (whole or streamed, tools, structured output), `POST /v1/messages/count_tokens`,
+    It answers `POST /v1/messages` (whole or streamed, tools, thinking, structured output), `POST /v1/messages/count_tokens`,
     `GET /v1/models` and `GET /v1/models/{id}`. It reads no prompt: a message names the model it was asked of, a
     request with tools gets a tool call until a tool's result comes back, and one with a schema gets JSON that fits.
+    Before that comes a thinking block, if the request's `thinking` is `enabled` or `adaptive`; it is empty but for
+    its signature with `display: omitted`.
 
     Args:
         scenario: what goes wrong by itself: a `Scenario`, or the path of a file with one; `None`: nothing.
-        clock: what scenario time and slowness (`delay`, `first_token`, `token_every`, `stall`) are measured on;
-            `None`: real time. On a `FakeClock` a slow answer comes at once and moves the clock. A `hang` lasts
+        clock: what scenario time and slowness (`delay`, `first_token`, `token_every`, `stall`, `ping_every`) are
+            measured on; `None`: real time. On a `FakeClock` a slow answer comes at once and moves the clock. A `hang` lasts
             real time on any clock, because it is the client's real time-out that ends it.
         speed: how many scenario seconds pass in one second of the clock. It shortens every time of a scenario,
             the `retry-after` it sends included.
@@ -115,7 +118,8 @@ class FakeClaude:
             model: the models it is about; a pattern such as `claude-opus-*`.
             status: the error status; or one of the other faults.
             **rule: all else that a rule of a scenario may say, by the same names: `error_type`, `retry_after`,
-                `times`, `probability`, `stream`, `path`, `hang`, `drop`, `cut`, `error_event`, ... (see `Rule`).
+                `times`, `probability`, `stream`, `path`, `hang`, `drop`, `cut`, `error_event`, ... (see `Rule`). One
+                that only says how to answer (`say`, `encoding`, `buffered`) lets nothing fail.
 
         Raises:
             ScenarioError: the rule makes no sense.

@@ -1,4 +1,4 @@
-"""What the Messages API says when it is well, and the words of its errors, as bytes ready to send.
+"""The words of the API that depend on no request: its errors, its models, and how an event is written.
 
 Shapes follow the API reference: https://platform.claude.com/docs/en/api/messages,
 https://platform.claude.com/docs/en/build-with-claude/streaming and https://platform.claude.com/docs/en/api/errors.
@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from .samples import sample
-
-__all__ = ["Reply", "error_body", "error_event", "error_type_of", "model_info", "model_list", "reply_to", "sse"]
+__all__ = ["error_body", "error_event", "error_type_of", "model_info", "model_list", "sse"]
 
 _ERRORS = {
     400: ("invalid_request_error", "The request is not valid."),
@@ -40,7 +37,6 @@ _MODELS = (
     "claude-haiku-5-5",
     "claude-haiku-4-5",
 )
-_DELTA_CHARACTERS = 6
 
 
 def error_type_of(status: int) -> str:
@@ -85,88 +81,3 @@ def model_list() -> dict[str, Any]:
     """One page that holds all models."""
     models = [model_info(model) for model in _MODELS]
     return {"data": models, "has_more": False, "first_id": _MODELS[0], "last_id": _MODELS[-1]}
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer of a model: as a message, and as the events of a stream."""
-
-    message: Mapping[str, Any]
-    """The body of an answer that is not streamed."""
-    deltas: tuple[bytes, ...]
-    """Its content as events; at least one."""
-
-    def opening(self) -> bytes:
-        """`message_start`: all but what is not known yet."""
-        usage = {**self.message["usage"], "output_tokens": 1}
-        unknown: dict[str, Any] = {"content": [], "stop_reason": None, "usage": usage}
-        return sse({"type": "message_start", "message": {**self.message, **unknown}})
-
-    def before_content(self) -> tuple[bytes, ...]:
-        """The block's start and a ping."""
-        (block,) = self.message["content"]
-        empty: dict[str, Any] = {"text": ""} if block["type"] == "text" else {"input": {}}
-        start = {"type": "content_block_start", "index": 0, "content_block": {**block, **empty}}
-        return sse(start), sse({"type": "ping"})
-
-    def after_content(self) -> tuple[bytes, ...]:
-        """The block's end and why the model stopped; `closing` comes after it."""
-        delta = {"stop_reason": self.message["stop_reason"], "stop_sequence": None}
-        usage = {"output_tokens": self.message["usage"]["output_tokens"]}
-        stop = {"type": "content_block_stop", "index": 0}
-        return sse(stop), sse({"type": "message_delta", "delta": delta, "usage": usage})
-
-    def closing(self) -> bytes:
-        """`message_stop`: without it a stream is not complete."""
-        return sse({"type": "message_stop"})
-
-
-def reply_to(body: Mapping[str, Any], *, message_id: str, tool_use_id: str, input_tokens: int) -> Reply:
-    """A model's answer: a tool call, JSON that fits the asked schema, or a greeting that names the model.
-
-    A request with tools gets a tool call first, and text once its last message brings a tool's result.
-    """
-    tool = _tool_to_call(body)
-    schema = _asked_schema(body)
-    content: dict[str, Any]
-    if tool is not None:
-        arguments = sample(tool["input_schema"])
-        content = {"type": "tool_use", "id": tool_use_id, "name": tool["name"], "input": arguments}
-        text, delta, key = json.dumps(arguments), "input_json_delta", "partial_json"
-    else:
-        text = f"Hello from {body['model']}." if schema is None else json.dumps(sample(schema))
-        content, delta, key = {"type": "text", "text": text}, "text_delta", "text"
-    pieces = [text[start : start + _DELTA_CHARACTERS] for start in range(0, len(text), _DELTA_CHARACTERS)]
-    message = {
-        "id": message_id,
-        "type": "message",
-        "role": "assistant",
-        "model": body["model"],
-        "content": [content],
-        "stop_reason": "tool_use" if tool is not None else "end_turn",
-        "stop_sequence": None,
-        "usage": {"input_tokens": input_tokens, "output_tokens": len(pieces)},
-    }
-    events = ({"type": "content_block_delta", "index": 0, "delta": {"type": delta, key: piece}} for piece in pieces)
-    return Reply(message, tuple(sse(event) for event in events))
-
-
-def _tool_to_call(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    choice = body.get("tool_choice") or {}
-    if choice.get("type") == "none" or _brings_a_tool_result(body["messages"]):
-        return None
-    named = choice.get("name")
-    for tool in body.get("tools") or ():
-        if "input_schema" in tool and named in (None, tool.get("name")):
-            return tool  # type: ignore[no-any-return]  # from JSON
-    return None
-
-
-def _brings_a_tool_result(messages: list[Any]) -> bool:
-    content = messages[-1].get("content")
-    return isinstance(content, list) and any(block.get("type") == "tool_result" for block in content)
-
-
-def _asked_schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    asked = (body.get("output_config") or {}).get("format") or {}
-    return asked.get("schema") if asked.get("type") == "json_schema" else None

@@ -16,7 +16,8 @@ from typing import Any
 
 from failover.clock import Clock
 
-from .scenario import Fault, Rule, Scenario
+from .fault import Fault
+from .scenario import Rule, Scenario
 
 __all__ = ["ReceivedRequest", "Upstream"]
 

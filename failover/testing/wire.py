@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from email.utils import formatdate
+from typing import Literal
 
 import anyio
 from starlette.requests import Request
@@ -16,6 +17,8 @@ from starlette.types import Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from failover.clock import Clock
+
+from .encoding import Compressor, accepts
 
 __all__ = ["AbortableProtocol", "Wire"]
 
@@ -42,35 +45,54 @@ class Wire:
         self._send = send
         self._transport: asyncio.Transport = request.state.transport
         self._request_id = request_id
+        self._coding: dict[str, str] = {}
+        self._compressor: Compressor | None = None
+        self._held: bytearray | None = None
+        self.gone = False
+        """Whether a wait has ended because the connection was gone."""
 
-    async def start(self, status: int, content_type: str, headers: Mapping[str, str]) -> None:
-        """Send the status and the headers, and those that every answer has."""
-        fields = {
-            "date": formatdate(usegmt=True),
-            "content-type": content_type,
-            "request-id": self._request_id,
-            "anthropic-organization-id": _ORGANIZATION,
-            **headers,
-        }
-        encoded = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
-        await self._send({"type": "http.response.start", "status": status, "headers": encoded})
+    def compress(self, coding: Literal["gzip", "deflate"]) -> None:
+        """Compress the body that is sent from now on, if the request accepts it so."""
+        if accepts(",".join(self._request.headers.getlist("accept-encoding")), coding):
+            self._coding = {"content-encoding": coding}
+            self._compressor = Compressor(coding)
+
+    def hold_back(self) -> None:
+        """Keep the body that is written from now on until it ends or breaks, and send it in one piece."""
+        self._held = bytearray()
+
+    async def start(
+        self, status: int, content_type: str, headers: Mapping[str, str], *, length: int | None = None
+    ) -> None:
+        """Send the status and the headers, and those that every answer has.
+
+        `length` is that of the body, if it is known; one that is compressed on its way is sent without.
+        """
+        sized = {} if length is None or self._compressor else {"content-length": str(length)}
+        await self._start(status, content_type, {**headers, **self._coding, **sized})
 
     async def write(self, data: bytes) -> None:
         """Send a part of the body."""
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        if self._held is None:
+            await self._body(self._packed(data), more=True)
+        else:
+            self._held += data
 
     async def finish(self) -> None:
         """End the body in good order."""
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        await self._body(self._packed(bytes(self._held or b""), last=True), more=False)
 
     async def whole(self, status: int, content_type: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Send a whole answer whose length is known."""
-        await self.start(status, content_type, {**headers, "content-length": str(len(body))})
-        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        packed = self._packed(body, last=True)
+        await self._start(status, content_type, {**headers, **self._coding, "content-length": str(len(packed))})
+        await self._body(packed, more=False)
 
     async def abort(self) -> None:
-        """Close the connection as it stands, and return when it is gone."""
-        self._transport.abort()
+        """Close the connection as it stands, with what was written before, and return when it is gone."""
+        if self._held:
+            await self._body(self._packed(bytes(self._held)), more=True)
+        self._transport.close()  # `abort` would throw away what the socket has not taken yet
         await self._gone()
 
     async def hang(self, seconds: float) -> None:
@@ -90,6 +112,26 @@ class Wire:
             await clock.sleep_async(seconds)
             tasks.cancel_scope.cancel()
 
+    async def _start(self, status: int, content_type: str, headers: Mapping[str, str]) -> None:
+        fields = {
+            "date": formatdate(usegmt=True),
+            "content-type": content_type,
+            "request-id": self._request_id,
+            "anthropic-organization-id": _ORGANIZATION,
+            **headers,
+        }
+        encoded = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": encoded})
+
+    async def _body(self, data: bytes, *, more: bool) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    def _packed(self, data: bytes, *, last: bool = False) -> bytes:
+        if self._compressor is None:
+            return data
+        return self._compressor.last(data) if last else self._compressor.piece(data)
+
     async def _gone(self) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":
             pass
+        self.gone = True

@@ -210,7 +210,11 @@ def test_several_run_side_by_side():
         assert [ask(one), ask(other)] == [500, 200]
 
 
-@pytest.mark.parametrize("fault", [{"hang": 60}, {"stall": 60}, {"first_token": 60}, {"delay": 60}], ids=str)
+@pytest.mark.parametrize(
+    "fault",
+    [{"hang": 60}, {"stall": 60}, {"first_token": 60}, {"delay": 60}, {"stall": 60, "ping_every": 0.001}],
+    ids=str,
+)
 def test_it_stops_at_once_while_requests_hang(fault):
     async def main():
         fake = FakeClaude().start()

@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-import anyio
 import httpx2
 import pytest
-from anthropic import Anthropic, APIStatusError, AsyncAnthropic
+from fake_lab import CALL, IMPATIENT, PATIENT, post, shown
 
 from failover.testing import FakeClaude
-
-CALL = {"model": "claude-opus-5-5", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}
-IMPATIENT = 0.2
-"""Seconds until the client's own time-out, where the answer is meant to come too late."""
-PATIENT = 20
-"""The same where it is meant to come, however busy the machine is."""
 
 WELL = "Hello from claude-opus-5-5. (end_turn)"
 CUT_OFF = "Hello  (None)"
 CONNECTION = "anthropic.APIConnectionError"
 TIMEOUT = "anthropic.APITimeoutError"
 NOT_JSON = "json.decoder.JSONDecodeError"
-
-
-def said(message):
-    return (
-        f"{message.content[0].text} ({message.stop_reason})" if not isinstance(message, str) else f"text: {message[:6]}"
-    )
-
-
-def raised(error):
-    error_type = f" {error.status_code} {error.type}" if isinstance(error, APIStatusError) else ""
-    return f"{type(error).__module__}.{type(error).__name__}{error_type}"
-
-
-def what_the_sdk_shows(url, stream, patience=PATIENT):
-    with Anthropic(base_url=url, api_key="test", max_retries=0, timeout=patience) as client:
-        try:
-            if not stream:
-                return said(client.messages.create(**CALL))
-            with client.messages.stream(**CALL) as events:
-                return said(events.get_final_message())
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the result
-            return raised(error)
-
-
-async def what_the_async_sdk_shows(url, stream, patience=PATIENT):
-    async with AsyncAnthropic(base_url=url, api_key="test", max_retries=0, timeout=patience) as client:
-        try:
-            if not stream:
-                return said(await client.messages.create(**CALL))
-            async with client.messages.stream(**CALL) as events:
-                return said(await events.get_final_message())
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the result
-            return raised(error)
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
@@ -87,10 +47,7 @@ def test_the_sdk_shows(fake_claude, fault, plain, streamed, asynchronous):
     fake_claude.fail(**fault)
     for stream, expected in ((False, plain), (True, streamed)):
         patience = IMPATIENT if "Timeout" in expected else PATIENT
-        if asynchronous:
-            assert anyio.run(what_the_async_sdk_shows, fake_claude.url, stream, patience) == expected
-        else:
-            assert what_the_sdk_shows(fake_claude.url, stream, patience) == expected
+        assert shown(fake_claude.url, stream=stream, asynchronous=asynchronous, patience=patience) == expected
 
 
 @pytest.mark.parametrize(
@@ -115,15 +72,9 @@ def test_the_sdk_shows(fake_claude, fault, plain, streamed, asynchronous):
 def test_a_status_is_the_sdks_typed_error(fake_claude, status, error, error_type):
     fake_claude.fail(status=status)
     expected = f"anthropic.{error} {status} {error_type}"
-    assert what_the_sdk_shows(fake_claude.url, False) == expected
-    assert what_the_sdk_shows(fake_claude.url, True) == expected
+    assert shown(fake_claude.url, stream=False) == expected
+    assert shown(fake_claude.url, stream=True) == expected
     assert [request.status for request in fake_claude.requests] == [status, status]
-
-
-def post(fake, patience=PATIENT, **more):
-    return httpx2.post(
-        f"{fake.url}/v1/messages", json={**CALL, **more}, headers={"x-api-key": "test"}, timeout=patience, verify=False
-    )
 
 
 def test_an_error_says_what_the_rule_says(fake_claude):
@@ -143,7 +94,7 @@ def test_an_error_says_what_the_rule_says(fake_claude):
     }
     assert answer.headers["retry-after"] == "3"
     assert answer.headers["x-should-retry"] == "false"
-    assert what_the_sdk_shows(fake_claude.url, False) == "anthropic.RampLimitExceededError 429 other_error"
+    assert shown(fake_claude.url, stream=False) == "anthropic.RampLimitExceededError 429 other_error"
 
 
 def test_an_error_event_carries_the_request_id(fake_claude):
@@ -185,16 +136,16 @@ def test_a_request_that_got_no_answer_has_no_status(fake_claude):
 def test_slowness_passes_on_a_fake_clock_at_once_and_moves_it(fake_clock):
     with FakeClaude(clock=fake_clock) as fake:
         fake.fail(delay=5, first_token=30, token_every=1)
-        assert what_the_sdk_shows(fake.url, False) == WELL
+        assert shown(fake.url, stream=False) == WELL
         assert fake_clock.slept == [5, 30, 1, 1, 1, 1]
-        assert what_the_sdk_shows(fake.url, True) == WELL
+        assert shown(fake.url, stream=True) == WELL
         assert fake_clock.slept[6:] == [5, 30, 1, 1, 1, 1, 1]
 
 
 def test_a_hang_is_real_on_any_clock(fake_clock):
     with FakeClaude(clock=fake_clock) as fake:
         fake.fail(hang=30)
-        assert what_the_sdk_shows(fake.url, False, IMPATIENT) == TIMEOUT
+        assert shown(fake.url, stream=False, patience=IMPATIENT) == TIMEOUT
         assert fake_clock.slept == []
 
 
@@ -204,4 +155,4 @@ def test_speed_shortens_every_time_of_a_scenario(fake_clock):
         assert post(fake).headers["retry-after"] == "1.500"
         assert fake_clock.slept == [0.5]
         fake.fail(hang=0.2)
-        assert what_the_sdk_shows(fake.url, False) == CONNECTION
+        assert shown(fake.url, stream=False) == CONNECTION

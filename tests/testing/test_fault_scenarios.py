@@ -50,7 +50,7 @@ def test_a_scenario_says_what_it_means():
 
 def test_the_example_that_the_module_gives_is_a_scenario():
     example = failover.testing.scenario.__doc__.split("YAML.\n")[1].split("What goes wrong")[0]
-    assert len(parse_scenario(example).faults) == 3
+    assert len(parse_scenario(example).faults) == 4
 
 
 def test_a_scenario_is_immutable():
@@ -117,7 +117,7 @@ def test_what_only_older_yaml_takes_for_something_else_is_text(name):
 @pytest.mark.parametrize(
     ("rule", "what"),
     [
-        ("{}", "1: faults[0]: nothing goes wrong: set one of status, hang, drop, cut, error_event, end_without_stop, malformed, stall, or delay, first_token, token_every"),
+        ("{}", "1: faults[0]: nothing goes wrong: set one of status, hang, drop, cut, error_event, end_without_stop, malformed, stall, or delay, first_token, token_every, or say, encoding, buffered"),
         ("{drop: false}", "1: faults[0]: nothing goes wrong: set one of status,"),
         ("{statu: 500}", "2: faults[0].statu: unknown key; did you mean `status`?"),
         ("{status: 200}", "10: faults[0].status: must be at least 400, not 200"),
@@ -198,6 +198,11 @@ def test_a_scenario_error_is_one_of_ours_and_a_value_error():
         ("status: 500, stream: true", "drop: true", False),
         ("status: 500, stream: true", "error_event: api_error", True),
         ("error_event: api_error", "drop: true", False),
+        ("buffered: true", "drop: true", False),
+        ("buffered: true", "error_event: api_error", True),
+        ("status: 500, stream: true", "buffered: true", True),
+        ("status: 500, stream: false", "buffered: true", False),
+        ("encoding: gzip", "drop: true", True),
         ("status: 500, path: /v1/models", "drop: true", False),
     ],
 )
@@ -257,11 +262,11 @@ def test_no_value_gives_anything_but_a_scenario_or_a_scenario_error(content):
 GLOBS = st.sampled_from(["*", "a", "ab", "a*", "?", "[ab]", "ab*", "*b"])
 SECONDS = st.sampled_from([0, 1, 2, 3])
 FAULTS = st.sampled_from(
-    [{"status": 500}, {"error_event": "api_error"}, {"end_without_stop": True}, {"first_token": 1}]
+    [{"status": 500}, {"error_event": "api_error"}, {"end_without_stop": True}, {"first_token": 1}, {"buffered": True}]
 )
 RULES = st.builds(
     lambda model, start, length, stream, fault: Rule.model_validate(
-        {"model": model, "from": start, "until": length and start + length, "stream": None if "error_event" in fault or "end_without_stop" in fault else stream, **fault}
+        {"model": model, "from": start, "until": length and start + length, "stream": None if fault.keys() & {"error_event", "end_without_stop", "buffered"} else stream, **fault}
     ),
     GLOBS,
     SECONDS,
