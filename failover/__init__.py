@@ -12,10 +12,10 @@ from . import events
 from .circuits import Board, Breaker
 from .clock import Clock
 from .engine.route import Attempt, Route
-from .errors import AttemptFailed, CircuitOpen, FailoverError, MissingExtra, PolicyError
+from .errors import AttemptFailed, CircuitOpen, FailoverError, MissingExtra, PolicyError, StreamTruncated
 from .middleware import Failover, wrap
 from .policy import Policy, default_policy, load_policy, parse_policy
-from .recording import recording, route
+from .recording import partial_message, recording, route
 
 __all__ = [
     "Attempt",
@@ -30,10 +30,12 @@ __all__ = [
     "Policy",
     "PolicyError",
     "Route",
+    "StreamTruncated",
     "default_policy",
     "events",
     "load_policy",
     "parse_policy",
+    "partial_message",
     "recording",
     "route",
     "wrap",

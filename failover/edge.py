@@ -17,7 +17,7 @@ import anthropic
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, CallNext, Middleware
 
 from .recording import attach, route
-from .sdk import call_key, is_answer, may_run_again, raising_response, typed_error
+from .sdk import call_key, is_answer, maker_of, may_run_again, raising_response, typed_error
 
 __all__ = ["Edge", "SecondRuns", "raise_if_given_up"]
 
@@ -91,7 +91,7 @@ def raise_if_given_up(response: Any) -> None:
     if not isinstance(response, (APIResponse, AsyncAPIResponse)) or is_answer(response.http_response):
         return
     taken = route(response)
-    error = None if taken is None else typed_error(response)
+    error = None if taken is None else typed_error(maker_of(response), response.http_response)
     if taken is not None and error is not None:
         attach(error, taken)
         raise error

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .engine.route import Route
 
-__all__ = ["AttemptFailed", "CircuitOpen", "FailoverError", "MissingExtra", "PolicyError"]
+__all__ = ["AttemptFailed", "CircuitOpen", "FailoverError", "MissingExtra", "PolicyError", "StreamTruncated"]
 
 
 def _without_init(kind: type[FailoverError], *args: object) -> FailoverError:
@@ -59,6 +59,16 @@ class AttemptFailed(FailoverError):
         self.error_type = error_type
         self.status = status
         self.request_id = request_id
+
+
+class StreamTruncated(FailoverError, anthropic.APIConnectionError):
+    """A streamed answer ended in good order but without `message_stop`: it is not complete.
+
+    The SDK alone ends such a stream as if it were.
+    """
+
+    def __init__(self, *, request: httpx2.Request) -> None:
+        super().__init__(message="The stream ended without message_stop: the answer is not complete.", request=request)
 
 
 class CircuitOpen(FailoverError, anthropic.ServiceUnavailableError, CircuitBreakerError):

@@ -15,17 +15,21 @@ __all__ = [
     "BreakerTransition",
     "CallFinished",
     "CallStarted",
+    "ContentStarted",
     "Event",
     "ModelSkipped",
+    "StreamInterrupted",
     "Waiting",
 ]
 
-CallOutcome: TypeAlias = Literal["primary", "fallback", "exhausted", "refused", "failed", "cancelled"]
+CallOutcome: TypeAlias = Literal["primary", "fallback", "exhausted", "refused", "failed", "interrupted", "cancelled"]
 AttemptReason: TypeAlias = Literal["primary", "retry", "fallback", "probe", "last_resort"]
 BreakerState: TypeAlias = Literal["closed", "open", "half_open"]
 Verdict: TypeAlias = Literal["success", "failure", "neutral", "open"]
 SkipReason: TypeAlias = Literal["open", "probing", "ramp", "account", "unavailable", "deadline"]
 WaitCause: TypeAlias = Literal["backoff", "retry_after", "between_passes"]
+StreamEnd: TypeAlias = Literal["complete", "error", "cut", "stall", "truncated", "malformed", "closed", "not_judged"]
+Resumption: TypeAlias = Literal["restart", "continue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,31 @@ class AttemptStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ContentStarted:
+    """The first content of a streamed answer is on its way to the caller."""
+
+    call: int
+    number: int
+    model: str
+    seconds: float
+    """Since the request was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInterrupted:
+    """A stream broke after the caller had seen some of it."""
+
+    call: int
+    number: int
+    model: str
+    error_type: str | None
+    request_id: str | None
+    then: Literal["raise", "restart", "continue"]
+    why: str | None
+    """Why it is raised although the policy says otherwise, such as `tool_use`; else `None`."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptFinished:
     """An attempt's outcome was reported to its circuit."""
 
@@ -71,6 +100,10 @@ class AttemptFinished:
     request_id: str | None
     retry_after: float | None
     seconds: float
+    first_content: float | None = None
+    """Seconds from sending until the first content of a stream; `None` if there was none."""
+    stream: StreamEnd | None = None
+    """How the stream ended; `not_judged` if it is in a form that cannot be read here; `None` if it was no stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,5 +172,13 @@ class CallFinished:
 
 
 Event: TypeAlias = (
-    CallStarted | AttemptStarted | AttemptFinished | ModelSkipped | Waiting | BreakerTransition | CallFinished
+    CallStarted
+    | AttemptStarted
+    | ContentStarted
+    | StreamInterrupted
+    | AttemptFinished
+    | ModelSkipped
+    | Waiting
+    | BreakerTransition
+    | CallFinished
 )

@@ -5,7 +5,8 @@ The sync and the async driver both hand everything to this and only send, read, 
 
 from __future__ import annotations
 
-import functools
+import contextvars
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -14,12 +15,28 @@ import httpx2
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, Middleware
 
 from .edge import raise_if_given_up
-from .engine import Call, Finish, Outcome, Plan, Send, Services, judge_failure, judge_malformed, judge_response, success
+from .engine import Action, Call, Finish, Outcome, Plan, Send, Services, success
 from .engine.route import Route
 from .errors import CircuitOpen
+from .judging import failure_of, judge_answer, judge_opened
+from .opened import Opened
 from .policy.model import Rung
 from .recording import EXTENSION, attach, record
-from .sdk import NO_RETRY_HEADER, base_url_of, client_of, is_answer, is_outermost, restore_timeouts, with_options
+from .sdk import (
+    NO_RETRY_HEADER,
+    as_plain,
+    base_url_of,
+    client_of,
+    is_outermost,
+    read_timeout,
+    reads_events,
+    restore_timeouts,
+    with_options,
+)
+from .stream.listening import Listening, Patience
+from .stream.message import Collected, collect
+from .stream.resume import continuation, without_seams
+from .time_outs import at_most, least_of, least_seconds
 
 __all__ = ["Answer", "Exchange", "guarded_body", "is_bound_to_its_model"]
 
@@ -27,12 +44,9 @@ Answer: TypeAlias = Any
 """What came back: an `APIResponse`, an error, or whatever an inner middleware chose to return instead."""
 
 _MESSAGES_PATH = "/v1/messages"
+_BINARY = "vnd.amazon.eventstream"
+_FOREVER = float("inf")
 _ANSWERED = frozenset({"primary", "fallback"})
-_SHORTEST_TIMEOUT = 0.01  # seconds; httpx2 reads 0 as "at once"
-# The SDK's own reckoning of how long an answer without streaming may take, 128,000 tokens an hour:
-# https://platform.claude.com/docs/en/cli-sdks-libraries/sdks/python#long-requests
-_SECONDS_PER_TOKEN = 3600 / 128_000
-_MOST_TOKENS = 1_000_000  # beyond any model's; a slip must not become a time-out of days
 
 
 def guarded_body(request: APIRequest) -> dict[str, Any] | None:
@@ -56,7 +70,24 @@ def is_bound_to_its_model(body: dict[str, Any]) -> bool:
 class Exchange:
     """What one call sent and got back."""
 
-    __slots__ = ("_answers", "_body", "_call_next", "_own_timeout", "_plan", "_request", "_sent_model", "call")
+    __slots__ = (
+        "_answers",
+        "_call_next",
+        "_now",
+        "_own_timeout",
+        "_plan",
+        "_sent_at",
+        "_until",
+        "body",
+        "call",
+        "collecting",
+        "context",
+        "opened",
+        "request",
+        "rules",
+        "sent_model",
+        "takes_over",
+    )
 
     def __init__(
         self,
@@ -66,56 +97,131 @@ class Exchange:
         body: dict[str, Any],
         call_next: Callable[..., Any],
     ) -> None:
+        rules = plan.policy.stream
         self._plan = plan
-        self._request = request
-        self._body = body
+        self.request = request
+        self.rules = rules
+        self.body = body if rules.on_interrupt == "raise" else without_seams(body)
         self._call_next = call_next
+        self._now = services.now
         self._answers: list[Answer] = []
-        self._sent_model = plan.model
         self._own_timeout: httpx2.Timeout | None = None
+        self.sent_model = plan.model
+        """The model that was asked last."""
+        self.opened: Opened | None = None
+        """The stream that is answering the caller."""
+        self.takes_over: Collected | None = None
+        """What the caller has been given, if what is sent now is to continue it."""
+        self.context: contextvars.Context | None = None
+        """Where the call was made, once its answer is read elsewhere."""
+        collects = self._collects(rules.collect_over)
         self.call = Call(
             plan,
             services,
-            least=0.0 if request.stream else _least_seconds(body),
+            least=0.0 if request.stream or collects else least_seconds(body),
             sdk_retries_taken=request.retries_taken,
         )
+        self.collecting = self._note_first_content if collects else None
+        """What to call at the first content of a stream that is read to its end for a caller who asked for none."""
+
+    def next(self) -> Action:
+        """What to do now."""
+        return self.call.next() if self.context is None else self.context.run(self.call.next)
 
     def prepare(self, send: Send) -> APIRequest:
         """The request to send: as it is to the requested model, else with the rung's model and patch."""
         candidate = send.candidate
-        self._sent_model = candidate.rung.model
-        changes: dict[str, Any] = {}
-        if candidate.index:
-            changes["json_data"] = _patched(self._body, candidate.rung)
-        timeout = None if send.timeout is None else self._shortened(send.timeout)
+        self.sent_model = candidate.rung.model
+        body = _patched(self.body, candidate.rung) if candidate.index else self.body
+        if self.takes_over is not None:
+            body = continuation(body, self.sent_model, self.takes_over)
+        if self.collecting is not None:
+            body = {**body, "stream": True}
+        changes: dict[str, Any] = {} if body is self.request.json else {"json_data": body}
+        seconds = send.timeout
+        if self.collecting is not None or self.request.stream:
+            self._sent_at = self._now()
+            self._until = _FOREVER if seconds is None else self._sent_at + seconds
+            seconds = least_of(seconds, self._plan.policy.stream.first_event)
+        timeout = None if seconds is None else self._shortened(seconds)
         if timeout is not None:
             changes["timeout"] = timeout
-        return with_options(self._request, changes) if changes else self._request
+        if not changes:
+            return self.request
+        return with_options(self.request, changes, stream=None if self.collecting is None else True)
+
+    def listen(self, http: httpx2.Response) -> Listening | None:
+        """How to listen to a streamed answer; `None` if it is not of server-sent events, as from Bedrock."""
+        if _BINARY in http.headers.get("content-type", ""):
+            return None
+        patience = Patience(
+            self._plan.policy.stream,
+            self._now,
+            sent_at=self._sent_at,
+            until=self._until,
+            longest_read=read_timeout(http) if self._own_timeout is None else self._own_timeout.read,
+        )
+        return Listening(patience)
 
     def take(self, answer: Answer) -> None:
         """Tell the call what came back."""
-        rules = self._plan.policy.errors
-        if isinstance(answer, (APIResponse, AsyncAPIResponse)):
-            http = answer.http_response
-            status = http.status_code
-            if is_answer(http):
-                outcome = success(status, http.headers)
-                if self._own_timeout is not None and not http.is_stream_consumed:
-                    restore_timeouts(http, self._own_timeout)  # ours were for the answer to begin
-            else:
-                outcome = judge_response(status, http.headers, http.content, model=self._sent_model, rules=rules)
-        elif isinstance(answer, anthropic.APIResponseValidationError):
-            outcome = judge_malformed(answer.status_code, answer.response.headers, rules)
-        elif isinstance(answer, anthropic.APIStatusError):
-            outcome = self._judge_raised(answer)
-        elif isinstance(answer, anthropic.APITimeoutError):
-            outcome = judge_failure("client_timeout_error", rules)
-        elif isinstance(answer, anthropic.APIConnectionError):
-            outcome = judge_failure("connection_error", rules)
+        if self.context is None:
+            self._take(answer)
         else:
-            outcome = Outcome("success", "model", "return")
+            self.context.run(self._take, answer)
+
+    def _take(self, answer: Answer) -> None:
+        if self.call.route is not None:
+            return  # it was given up in the meantime
+        if isinstance(answer, Opened):
+            if self.collecting is None and answer.listening.begun:
+                self.opened = answer
+                self._answers.append(None)
+                self.call.begin(success(answer.http.status_code, answer.http.headers))
+                return
+            answer, outcome = self._ended_unseen(answer)
+        else:
+            outcome = judge_answer(answer, self.sent_model, self._plan.policy.errors)
+            if outcome.then == "return" and isinstance(answer, (APIResponse, AsyncAPIResponse)):
+                outcome = self._left_to_the_caller(answer.http_response, outcome)
         self._answers.append(answer)
         self.call.report(outcome)
+
+    def _left_to_the_caller(self, http: httpx2.Response, outcome: Outcome) -> Outcome:
+        """An answer that nobody here reads to its end."""
+        if self._own_timeout is not None and not http.is_stream_consumed:
+            restore_timeouts(http, self._own_timeout)  # ours were for the answer to begin
+        return outcome._replace(stream="not_judged") if self.request.stream else outcome
+
+    def judge(self, opened: Opened) -> Outcome:
+        """What the end of a stream meant."""
+        return judge_opened(opened, self.sent_model, self._plan.policy.errors)
+
+    def _ended_unseen(self, opened: Opened) -> tuple[Answer, Outcome]:
+        """A stream of which the caller has seen nothing is over: it failed, or it was collected for the caller."""
+        outcome = self.judge(opened)
+        if outcome.then == "return":
+            try:
+                message = collect(opened.collected or b"").so_far()
+                return as_plain(opened.take_response(), self.request, json.dumps(message).encode()), outcome
+            except ValueError:
+                opened.listening.end = "malformed"
+                outcome = self.judge(opened)
+        error = failure_of(opened)
+        if isinstance(error, anthropic.APIStatusError):  # whoever stands outwards of us expects a refusal as a response
+            response = opened.take_response()
+            response.http_response = error.response
+            return response, outcome
+        return error, outcome
+
+    def _note_first_content(self) -> None:
+        self.call.begin(success(200, {}), given=False)
+
+    def _collects(self, over: int | None) -> bool:
+        """Whether a call without streaming is to be sent as a stream, for the length that its answer may have."""
+        tokens = self.body.get("max_tokens")
+        wanted = over is not None and not self.request.stream and isinstance(tokens, int) and tokens > over
+        return wanted and reads_events(client_of(self._call_next))
 
     def deliver(self, finish: Finish, owner: Middleware) -> Answer:
         """The answer for whoever is next outwards from `owner`; an error that has no response is raised.
@@ -125,7 +231,7 @@ class Exchange:
             anthropic.APIConnectionError: the first real cause, when it was no response.
             anthropic.APIStatusError: the first real cause, when nobody stands between `owner` and the SDK's own code.
         """
-        route = self._recorded()
+        route = self.recorded()
         if finish.attempt is None:
             raise _circuit_open(finish, route, base_url_of(self._call_next)) from None
         answer = self._answers[finish.attempt - 1]
@@ -145,28 +251,19 @@ class Exchange:
         """An error ended the call that is no answer of an upstream: cancellation, Ctrl-C, a bug in a middleware."""
         if self.call.route is None:
             self.call.abandon("failed" if isinstance(error, Exception) else "cancelled")
-            attach(error, self._recorded())
+            attach(error, self.recorded())
 
-    def _recorded(self) -> Route:
+    def recorded(self) -> Route:
+        """The route of the call, which is over; it is noted for whoever records."""
         route = self.call.route
         if route is None:
             raise RuntimeError("a call that is not over has no route")
         record(route)
         return route
 
-    def _judge_raised(self, error: anthropic.APIStatusError) -> Outcome:
-        """An inner middleware raised what it might have returned."""
-        if isinstance(error, CircuitOpen):  # another breaker's refusal says nothing about this model
-            return Outcome("neutral", "model", "next", error_type="circuit_open")
-        http = error.response
-        body = http.content if http.is_stream_consumed else b""
-        return judge_response(
-            http.status_code, http.headers, body, model=self._sent_model, rules=self._plan.policy.errors
-        )
-
     def _shortened(self, seconds: float) -> httpx2.Timeout | None:
         """The request's own time-outs, none longer than `seconds`; `None` when they are not known and stay as they are."""
-        given: Any = self._request.options.timeout
+        given: Any = self.request.options.timeout
         if not isinstance(given, httpx2.Timeout):
             if isinstance(given, anthropic.NotGiven):
                 client = client_of(self._call_next)
@@ -175,17 +272,8 @@ class Exchange:
                 given = client.timeout
             given = httpx2.Timeout(given)
         self._own_timeout = given
-        return _at_most(given.connect, given.read, given.write, given.pool, round(seconds, 2))
-
-
-@functools.lru_cache(maxsize=256)
-def _at_most(
-    connect: float | None, read: float | None, write: float | None, pool: float | None, seconds: float
-) -> httpx2.Timeout:
-    """Time-outs of which none is longer than `seconds`; `None` is httpx2's word for no limit at all."""
-    seconds = max(seconds, _SHORTEST_TIMEOUT)
-    longest = [seconds if phase is None else min(phase, seconds) for phase in (connect, read, write, pool)]
-    return httpx2.Timeout(connect=longest[0], read=longest[1], write=longest[2], pool=longest[3])
+        shortened = at_most(given.connect, given.read, given.write, given.pool, round(seconds, 2))
+        return None if shortened == given else shortened
 
 
 def _patched(body: dict[str, Any], rung: Rung) -> dict[str, Any]:
@@ -201,14 +289,6 @@ def _patched(body: dict[str, Any], rung: Rung) -> dict[str, Any]:
         else:
             patched[key] = value
     return patched
-
-
-def _least_seconds(body: dict[str, Any]) -> float:
-    """Seconds that an answer without streaming may honestly need. A stream needs none: its headers come at once."""
-    tokens = body.get("max_tokens")
-    if not isinstance(tokens, int) or tokens < 0:
-        return 0.0
-    return (min(_MOST_TOKENS, tokens)) * _SECONDS_PER_TOKEN
 
 
 def _circuit_open(finish: Finish, route: Route, base_url: str) -> CircuitOpen:

@@ -5,6 +5,7 @@ Everything is decided by the engine; the two drivers here differ only in how the
 
 from __future__ import annotations
 
+import functools
 import os
 import random as random_module
 from collections.abc import Callable, Sequence
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, CallNext, Middleware
 from typing_extensions import assert_never
 
+from .body import hand_out, hand_out_async
 from .circuits import Board
 from .clock import Clock, SystemClock
 from .edge import Edge, SecondRuns
-from .engine import Budget, Candidate, Finish, Plan, Send, Services, Wait
+from .engine import Begun, Budget, Candidate, Finish, Plan, Send, Services, Wait
 from .errors import FailoverError
 from .events import Event
 from .exchange import Exchange, guarded_body, is_bound_to_its_model
@@ -96,17 +98,10 @@ class Failover(Middleware):
             return call_next(request)
         self._second_runs.refuse(request)
         exchange = Exchange(self._plan(body), self._services, request, body, call_next)
+        drive = functools.partial(self._drive, exchange, call_next)
         try:
-            while True:
-                action = exchange.call.next()
-                if isinstance(action, Send):
-                    exchange.take(send(exchange.prepare(action), call_next))
-                elif isinstance(action, Wait):
-                    self._clock.sleep(action.seconds)
-                elif isinstance(action, Finish):
-                    return exchange.deliver(action, self)  # type: ignore[no-any-return]
-                else:
-                    assert_never(action)
+            action = drive()
+            return hand_out(exchange, action, drive) if isinstance(action, Begun) else exchange.deliver(action, self)  # type: ignore[no-any-return]
         except BaseException as error:
             exchange.abandon(error)
             self._second_runs.remember(request, call_next, error)
@@ -119,21 +114,42 @@ class Failover(Middleware):
             return await call_next(request)
         self._second_runs.refuse(request)
         exchange = Exchange(self._plan(body), self._services, request, body, call_next)
+        drive = functools.partial(self._drive_async, exchange, call_next)
         try:
-            while True:
-                action = exchange.call.next()
-                if isinstance(action, Send):
-                    exchange.take(await send_async(exchange.prepare(action), call_next))
-                elif isinstance(action, Wait):
-                    await self._clock.sleep_async(action.seconds)
-                elif isinstance(action, Finish):
-                    return exchange.deliver(action, self)  # type: ignore[no-any-return]
-                else:
-                    assert_never(action)
+            action = await drive()
+            if isinstance(action, Begun):
+                return hand_out_async(exchange, action, drive)  # type: ignore[no-any-return]
+            return exchange.deliver(action, self)  # type: ignore[no-any-return]
         except BaseException as error:
             exchange.abandon(error)
             self._second_runs.remember(request, call_next, error)
             raise
+
+    def _drive(self, exchange: Exchange, call_next: CallNext) -> Begun | Finish:
+        """Send and wait as the call decides, until there is something to give the caller or the call is over."""
+        while True:
+            action = exchange.next()
+            if isinstance(action, Send):
+                exchange.take(send(exchange, exchange.prepare(action), call_next))
+            elif isinstance(action, Wait):
+                self._clock.sleep(action.seconds)
+            elif isinstance(action, (Begun, Finish)):
+                return action
+            else:
+                assert_never(action)
+
+    async def _drive_async(self, exchange: Exchange, call_next: AsyncCallNext) -> Begun | Finish:
+        """Send and wait as the call decides, until there is something to give the caller or the call is over."""
+        while True:
+            action = exchange.next()
+            if isinstance(action, Send):
+                exchange.take(await send_async(exchange, exchange.prepare(action), call_next))
+            elif isinstance(action, Wait):
+                await self._clock.sleep_async(action.seconds)
+            elif isinstance(action, (Begun, Finish)):
+                return action
+            else:
+                assert_never(action)
 
     def _plan(self, body: dict[str, Any]) -> Plan:
         """The plan for a body: one for each requested model, and one that stays with that model."""

@@ -12,19 +12,28 @@ from typing import Any
 import anthropic
 import httpx2
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, Middleware
+from anthropic.types import Message
+from anthropic.types.beta import BetaMessage
 
 __all__ = [
     "NO_RETRY_HEADER",
     "ResponseWrapper",
+    "as_plain",
     "base_url_of",
     "call_key",
     "client_of",
+    "error_response",
     "is_answer",
     "is_outermost",
+    "maker_of",
     "may_run_again",
+    "message_of",
     "middleware_of",
     "raising_response",
+    "read_timeout",
+    "reads_events",
     "restore_timeouts",
+    "streams_as",
     "typed_error",
     "with_options",
 ]
@@ -34,6 +43,7 @@ ResponseWrapper = APIResponse[Any] | AsyncAPIResponse[Any]
 NO_RETRY_HEADER = {"x-should-retry": "false"}
 """A response header that the SDK's own retry loop obeys before it looks at the status."""
 
+_OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
 _DEPTH = 64  # more middleware than anybody has
 
 
@@ -87,6 +97,12 @@ def restore_timeouts(response: httpx2.Response, timeout: httpx2.Timeout) -> None
     response.request.extensions["timeout"] = timeout.as_dict()
 
 
+def read_timeout(response: httpx2.Response) -> float | None:
+    """How long the client that sent this response's request would wait for a read; `None`: for ever, or unknown."""
+    timeouts = response.request.extensions.get("timeout")
+    return timeouts.get("read") if isinstance(timeouts, dict) else None
+
+
 def is_outermost(middleware: Middleware, call_next: Callable[..., Any]) -> bool:
     """Whether no other middleware stands between this one and the SDK's own code; `False` when it cannot be told."""
     client = client_of(call_next)
@@ -94,7 +110,7 @@ def is_outermost(middleware: Middleware, call_next: Callable[..., Any]) -> bool:
     return bool(chain) and chain[0] is middleware
 
 
-def with_options(request: APIRequest, changes: dict[str, Any]) -> APIRequest:
+def with_options(request: APIRequest, changes: dict[str, Any], *, stream: bool | None = None) -> APIRequest:
     """The same request with other options (`json_data`, `timeout`); nothing of the body is copied.
 
     `APIRequest.copy` would copy the whole body deeply, whatever its size.
@@ -103,10 +119,70 @@ def with_options(request: APIRequest, changes: dict[str, Any]) -> APIRequest:
     return APIRequest(
         options=options,
         cast_to=request.cast_to,
-        stream=request.stream,
+        stream=request.stream if stream is None else stream,
         stream_cls=request.stream_cls,
         retries_taken=request.retries_taken,
     )
+
+
+def reads_events(client: Any) -> bool:
+    """Whether this client's streams are server-sent events, and not a platform's own binary form; `False` if unknown."""
+    make = getattr(client, "_make_sse_decoder", None)
+    return make is not None and type(make()).__name__ == "SSEDecoder"
+
+
+def streams_as(http: httpx2.Response, stream: Any, extensions: dict[str, Any]) -> httpx2.Response:
+    """A response like this one whose body is another stream, of bytes that are decoded already."""
+    return httpx2.Response(
+        http.status_code,
+        headers=_headers_of_another_body(http, {}),
+        stream=stream,
+        request=http.request,
+        extensions=extensions,
+        history=http.history,
+    )
+
+
+def error_response(http: httpx2.Response, status: int, body: bytes) -> httpx2.Response:
+    """What an upstream would have answered, had it known its error before it began with this response."""
+    headers = _headers_of_another_body(http, {"content-type": "application/json", **NO_RETRY_HEADER})
+    return httpx2.Response(status, headers=headers, content=body, request=http.request, extensions=http.extensions)
+
+
+def as_plain(response: ResponseWrapper, request: APIRequest, body: bytes) -> ResponseWrapper:
+    """The answer to a request without streaming, in place of the streamed one that brought it."""
+    http = response.http_response
+    headers = _headers_of_another_body(http, {"content-type": "application/json"})
+    kind: Any = type(response)
+    wrapper: ResponseWrapper = kind(
+        raw=httpx2.Response(
+            http.status_code, headers=headers, content=body, request=http.request, extensions=http.extensions
+        ),
+        cast_to=request.cast_to,
+        client=maker_of(response),
+        stream=False,
+        stream_cls=request.stream_cls,
+        options=request.options,
+        retries_taken=request.retries_taken,
+    )
+    return wrapper
+
+
+def message_of(request: APIRequest, message: dict[str, Any]) -> Message | BetaMessage:
+    """A message from its JSON, in the type that this request's callers get, whatever may be missing in it."""
+    kind: Any = request.cast_to
+    known = isinstance(kind, type) and issubclass(kind, (Message, BetaMessage))
+    made: Message | BetaMessage = (kind if known else Message).construct(**message)
+    return made
+
+
+def _headers_of_another_body(http: httpx2.Response, changes: dict[str, str]) -> httpx2.Headers:
+    """The headers but for those that describe the body as it was sent, with changes."""
+    headers = http.headers.copy()
+    for name in _OF_THE_BODY:
+        headers.pop(name, None)
+    headers.update(changes)
+    return headers
 
 
 def call_key(request: APIRequest) -> str | None:
@@ -114,10 +190,15 @@ def call_key(request: APIRequest) -> str | None:
     return request.options.idempotency_key
 
 
-def typed_error(response: ResponseWrapper) -> anthropic.APIStatusError | None:
+def maker_of(response: ResponseWrapper) -> Any:
+    """The client that made a response."""
+    return response._client  # noqa: SLF001 - its only maker
+
+
+def typed_error(client: Any, http: httpx2.Response) -> anthropic.APIStatusError | None:
     """The typed error that the SDK would raise for an error response that has been read."""
-    make = getattr(response._client, "_make_status_error_from_response", None)  # noqa: SLF001 - its only maker
-    error = make(response.http_response) if make else None
+    make = getattr(client, "_make_status_error_from_response", None)
+    error = make(http) if make else None
     return error if isinstance(error, anthropic.APIStatusError) else None
 
 

@@ -1,8 +1,8 @@
 """One request out, one answer back: what an upstream did wrong comes back as a value, not as an exception.
 
-These functions are all the I/O that the middleware does. They read what must be read to judge an answer: the body of an
-error, and of a message whether it is one at all. A proxy's page or half a message with status 200 is a failure of its
-rung, not of the program that would choke on it.
+What must be read to judge an answer is read here: the body of an error, of a message whether it is one at all, and a
+stream until its first content. A proxy's page or half a message with status 200 is a failure of its rung, not of the
+program that would choke on it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import anthropic
 import httpx2
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, CallNext
 
-from .exchange import Answer
+from .exchange import Answer, Exchange
+from .opened import AsyncOpened, SyncOpened
 from .sdk import is_answer
 
 __all__ = ["send", "send_async"]
@@ -23,7 +24,7 @@ _NO_CONTENT = 204
 _UPSTREAM_ERRORS = (anthropic.APIConnectionError, anthropic.APIStatusError)
 
 
-def send(request: APIRequest, call_next: CallNext) -> Answer:
+def send(exchange: Exchange, request: APIRequest, call_next: CallNext) -> Answer:
     """Send once with a sync client."""
     try:
         response = call_next(request)
@@ -37,12 +38,14 @@ def send(request: APIRequest, call_next: CallNext) -> Answer:
             http.read()
             if is_answer(http):
                 _refuse_no_message(request, http, response.parse())
+        elif request.stream and (listening := exchange.listen(http)) is not None:
+            return SyncOpened(response, listening).begin(exchange.collecting)
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
     return response
 
 
-async def send_async(request: APIRequest, call_next: AsyncCallNext) -> Answer:
+async def send_async(exchange: Exchange, request: APIRequest, call_next: AsyncCallNext) -> Answer:
     """Send once with an async client."""
     try:
         response = await call_next(request)
@@ -56,6 +59,8 @@ async def send_async(request: APIRequest, call_next: AsyncCallNext) -> Answer:
             await http.aread()
             if is_answer(http):
                 _refuse_no_message(request, http, await response.parse())
+        elif request.stream and (listening := exchange.listen(http)) is not None:
+            return await AsyncOpened(response, listening).begin(exchange.collecting)
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
     return response

@@ -24,10 +24,12 @@ PUBLIC = [
     "Policy",
     "PolicyError",
     "Route",
+    "StreamTruncated",
     "default_policy",
     "events",
     "load_policy",
     "parse_policy",
+    "partial_message",
     "recording",
     "route",
     "wrap",
@@ -49,8 +51,10 @@ EVENTS = [
     "BreakerTransition",
     "CallFinished",
     "CallStarted",
+    "ContentStarted",
     "Event",
     "ModelSkipped",
+    "StreamInterrupted",
     "Waiting",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pybreaker
 from anthropic import Anthropic, AsyncAnthropic, AsyncStream, Stream
@@ -67,7 +68,7 @@ def routes(error: Exception) -> None:
     assert_type(found, failover.Route | None)
     if found is None:
         return
-    assert_type(found.outcome, events.CallOutcome)
+    assert_type(found.outcome, events.CallOutcome | Literal["streaming"])
     assert_type(found.requested_model, str)
     assert_type(found.served_model, str | None)
     assert_type(found.attempts, tuple[failover.Attempt, ...])

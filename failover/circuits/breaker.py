@@ -187,6 +187,11 @@ class Breaker:
 
     # --- being told ------------------------------------------------------------------------------------------
 
+    def answering(self, permit: BreakerPermit) -> None:
+        """The answer to a permit's attempt has begun: it does not hang. Called by the permit."""
+        if self._trip.watches_hung_calls:
+            self._monitor.run(self._trip.ended, permit)
+
     def settle(self, permit: BreakerPermit, outcome: Outcome | None, seconds: float, open_for: float | None) -> None:
         """A permit came back, with an outcome or (`None`) without a verdict. Called by the permit, once."""
         self._monitor.run(self._settle_needs_lock, permit, outcome, seconds, open_for)

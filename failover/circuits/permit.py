@@ -34,6 +34,11 @@ class BreakerPermit:
         if breaker is not None:
             breaker.settle(self, outcome, seconds, open_for)
 
+    def answering(self) -> None:
+        """The answer has begun, so the attempt no longer waits for one."""
+        if self._breaker is not None:
+            self._breaker.answering(self)
+
     def release(self) -> None:
         """Give the permit back without a verdict."""
         breaker, self._breaker = self._breaker, None

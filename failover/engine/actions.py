@@ -10,8 +10,9 @@ from failover.events import CallOutcome, Event, WaitCause
 
 from .budget import Budget
 from .plan import Candidate, Refusal
+from .route import Route
 
-__all__ = ["Action", "Finish", "Send", "Services", "Wait"]
+__all__ = ["Action", "Begun", "Finish", "Send", "Services", "Wait"]
 
 
 class Send(NamedTuple):
@@ -28,6 +29,13 @@ class Wait(NamedTuple):
     cause: WaitCause
 
 
+class Begun(NamedTuple):
+    """The answer has begun: hand it to the caller, and report how it ends."""
+
+    route: Route
+    """The call so far."""
+
+
 class Finish(NamedTuple):
     """The call is over."""
 
@@ -38,7 +46,7 @@ class Finish(NamedTuple):
     """When nothing was sent: each circuit that refused, by name."""
 
 
-Action: TypeAlias = Send | Wait | Finish
+Action: TypeAlias = Send | Wait | Begun | Finish
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,10 @@ only when no rung can be tried now. The driver asks `next()`, does what it says,
            -> Wait   -> (sleep)         -> next() ...
            -> Finish
 
+A streamed answer is told of twice, as it begins and as it ends:
+
+    next() -> Send   -> begin(outcome)  -> next() -> Begun -> report(outcome) -> next() ...
+
 Nothing here reads a clock, draws a random number of its own, or touches a socket.
 """
 
@@ -15,9 +19,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from failover.events import AttemptReason, CallOutcome
+from failover.events import AttemptReason, CallOutcome, Resumption
 
-from .actions import Action, Finish, Send, Services, Wait
+from .actions import Action, Begun, Finish, Send, Services, Wait
 from .backoff import cooling_seconds, wait_seconds
 from .outcome import Outcome
 from .plan import Candidate, Permit, Plan, Refusal
@@ -49,9 +53,13 @@ class Call:
     _waiting = False
     _current: Candidate | None = None
     _permit: Permit | None = None
-    _decided: Wait | Finish | None = None
+    _decided: Wait | Begun | Finish | None = None
+    _first_content: float | None = None
+    """Seconds until the answer to the last `Send` began; `None` before it has."""
     _cause: tuple[int, int] | None = None
     """What the caller will be shown if nobody answers: the rank of an attempt's error, and its number."""
+    _interrupted: int | None = None
+    """The first attempt that broke after the caller had been given some of its answer."""
 
     def __init__(self, plan: Plan, services: Services, *, least: float = 0.0, sdk_retries_taken: int = 0) -> None:
         """Begin a call.
@@ -68,7 +76,8 @@ class Call:
         self._plan = plan
         self._services = services
         self._record = CallRecord(plan, services, sdk_retries_taken)
-        self._deadline = _FOREVER if retry.deadline is None else now + retry.deadline
+        self._patience = _FOREVER if retry.deadline is None else retry.deadline
+        self._deadline = now + self._patience
         self._least = least if retry.long_answers == "stretch" else 0.0
         self._now = now  # read anew after whatever takes time: an answer, a wait
         self._sent_to: set[int] = set()
@@ -93,22 +102,46 @@ class Call:
             if send is not None:
                 return send
 
-    def report(self, outcome: Outcome) -> None:
-        """Tell what the last `Send` brought."""
-        candidate, permit = self._current, self._permit
-        if candidate is None or permit is None:
-            raise RuntimeError("report() without a Send before it")
+    def begin(self, outcome: Outcome, *, given: bool = True) -> None:
+        """Tell that content has begun to come in answer to the last `Send`; `report` tells how it ends.
+
+        Args:
+            outcome: what is known of it so far.
+            given: whether the caller gets it as it comes, so that from here on no other model can answer unseen.
+        """
+        candidate, permit = self._sent()
+        permit.answering()
+        self._first_content = self._services.now() - self._now
+        if given:
+            self._decided = Begun(self._record.begun(candidate, outcome, self._first_content))
+
+    def report(self, outcome: Outcome, *, resume: Resumption | None = None, why: str | None = None) -> None:
+        """Tell what the last `Send` brought.
+
+        Args:
+            outcome: what it meant.
+            resume: how another attempt is to take over, if this one broke after the caller was given some of it.
+            why: why none can take over although the policy asks for it.
+        """
+        candidate, permit = self._sent()
         self._permit = None
         now = self._services.now()
         seconds, self._now = now - self._now, now
+        first_content, self._first_content = self._first_content, None
+        waited = seconds if first_content is None else first_content
         if outcome.then == "return":
-            permit.report(outcome, seconds=seconds)
-            self._record.answered(candidate, outcome, seconds)
+            permit.report(outcome, seconds=waited)
+            self._record.answered(candidate, outcome, seconds, first_content)
             self._finish("primary" if candidate.index == 0 else "fallback", len(self._record.attempts))
             return
+        if isinstance(self._decided, Begun):
+            permit.report(outcome, seconds=waited, open_for=cooling_seconds(self._plan.policy, outcome))
+            self._record.answered(candidate, outcome, seconds, first_content)
+            self._break_off(candidate, outcome, resume, why)
+            return
         wait = self._wait_in_place(candidate, outcome)
-        permit.report(outcome, seconds=seconds, open_for=None if wait else cooling_seconds(self._plan.policy, outcome))
-        self._record.answered(candidate, outcome, seconds)
+        permit.report(outcome, seconds=waited, open_for=None if wait else cooling_seconds(self._plan.policy, outcome))
+        self._record.answered(candidate, outcome, seconds, first_content)
         self._weigh(candidate, outcome)
         if outcome.then == "raise" or outcome.scope == "account" or outcome.counts == "open":
             self._settle(candidate, outcome)
@@ -117,17 +150,23 @@ class Call:
         if wait is not None and candidate.circuit.outlook() is None:
             self._decided = wait
         else:
-            self._position = max(self._position, candidate.index) + 1
-            self._tries = 0
+            self._move_on(candidate)
 
-    def abandon(self, outcome: Literal["cancelled", "failed"]) -> None:
+    def abandon(self, outcome: Literal["cancelled", "failed"], seen: Outcome | None = None) -> None:
         """The caller gave up, or an error that is nobody's outage ended the call: give the permit back.
 
         Does nothing once the call is over.
+
+        Args:
+            outcome: who ended it.
+            seen: what is known of the answer that had begun.
         """
         if self._permit is not None:
-            self._permit.release()
+            candidate, permit = self._sent()
             self._permit = None
+            permit.release()
+            if seen is not None:
+                self._record.answered(candidate, seen, self._services.now() - self._now, self._first_content)
         if self.route is None:
             self._finish(outcome, None)
 
@@ -193,6 +232,16 @@ class Call:
                 return True
         return False
 
+    def _sent(self) -> tuple[Candidate, Permit]:
+        """What the last `Send` was for."""
+        if self._current is None or self._permit is None:
+            raise RuntimeError("an answer without a Send before it")
+        return self._current, self._permit
+
+    def _move_on(self, candidate: Candidate) -> None:
+        self._position = max(self._position, candidate.index) + 1
+        self._tries = 0
+
     # --- after an answer -------------------------------------------------------------------------------------
 
     def _worth_repeating(self, candidate: Candidate, outcome: Outcome) -> bool:
@@ -225,6 +274,22 @@ class Call:
                 self._blocked[other.index] = _GONE if gone else _ACCOUNT_REFUSES
         if outcome.then == "raise" or len(self._blocked) == len(self._plan.candidates):
             self._give_up()
+
+    def _break_off(self, candidate: Candidate, outcome: Outcome, resume: Resumption | None, why: str | None) -> None:
+        """The caller has some of an answer whose rest will not come: the end, or another rung takes over.
+
+        While the caller was being answered it did not wait, so the deadline begins anew.
+        """
+        if outcome.then == "raise" or outcome.scope != "model":
+            resume = None
+        self._record.interrupted(candidate, outcome, resume, why)
+        self._interrupted = self._interrupted or len(self._record.attempts)
+        if resume is None:
+            self._give_up()
+            return
+        self._decided = None
+        self._deadline = self._now + self._patience
+        self._move_on(candidate)
 
     def _weigh(self, candidate: Candidate, outcome: Outcome) -> None:
         """Keep the error that tells the caller most.
@@ -302,7 +367,9 @@ class Call:
         return min(waits)
 
     def _give_up(self) -> None:
-        if self._cause is None:
+        if self._interrupted is not None:
+            self._finish("interrupted", self._interrupted)
+        elif self._cause is None:
             self._finish("exhausted" if self._record.attempts else "refused", None, self._refusals())
         else:
             rank, number = self._cause

@@ -12,10 +12,20 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from failover.events import Verdict
+from failover.events import StreamEnd, Verdict
 from failover.policy.model import ErrorRule
 
-__all__ = ["Outcome", "Scope", "Then", "judge_failure", "judge_malformed", "judge_response", "success"]
+__all__ = [
+    "Outcome",
+    "Scope",
+    "Then",
+    "judge_failure",
+    "judge_malformed",
+    "judge_response",
+    "judge_stream",
+    "status_of",
+    "success",
+]
 
 Scope: TypeAlias = Literal["model", "account", "request"]
 Then: TypeAlias = Literal["return", "repeat", "next", "next_or_repeat", "wait", "raise"]
@@ -35,6 +45,8 @@ class Outcome(NamedTuple):
     request_id: str | None = None
     retry_after: float | None = None
     """Seconds that the server asks to wait; `None` when it does not say."""
+    stream: StreamEnd | None = None
+    """How the stream ended; `None` if the answer was none."""
 
 
 class _Row(NamedTuple):
@@ -53,6 +65,7 @@ _TABLE: dict[str, _Row] = {
     "api_error": _BROKEN,
     "connection_error": _BROKEN,
     "malformed_response": _BROKEN,
+    "stream_truncated": _BROKEN,
     "overloaded_error": _Row("failure", "model", "next_or_repeat"),
     "timeout_error": _SLOW,
     "client_timeout_error": _SLOW,
@@ -81,6 +94,13 @@ _BY_STATUS: dict[int, str] = {
     429: "rate_limit_error",
     504: "timeout_error",
     529: "overloaded_error",
+}
+_STATUS_OF = {error_type: status for status, error_type in reversed(_BY_STATUS.items())}
+_BROKEN_STREAMS: dict[StreamEnd, str] = {
+    "cut": "connection_error",
+    "stall": "client_timeout_error",
+    "truncated": "stream_truncated",
+    "malformed": "malformed_response",
 }
 
 _SERVER_ERROR = 500
@@ -113,6 +133,45 @@ def judge_malformed(status: int, headers: Mapping[str, str], rules: Mapping[str,
     """What it meant that a 2xx answer had a body that is no message."""
     row = _overridden(_TABLE["malformed_response"], rules, "malformed_response", status)
     return Outcome(row.counts, row.scope, row.then, status, "malformed_response", _request_id(headers))
+
+
+def judge_stream(
+    end: StreamEnd,
+    status: int,
+    headers: Mapping[str, str],
+    error: bytes,
+    *,
+    model: str,
+    rules: Mapping[str, ErrorRule],
+) -> Outcome:
+    """What it meant that a stream ended like this.
+
+    An `error` event means what its type would have meant as a status
+    (https://platform.claude.com/docs/en/build-with-claude/streaming#error-events).
+
+    Args:
+        end: how it ended.
+        status: the HTTP status that it began with.
+        headers: of the response.
+        error: the data of the `error` event, if that was the end.
+        model: the model that the request named.
+        rules: the policy's overrides.
+    """
+    if end == "error":
+        outcome = judge_response(status_of(error), headers, error, model=model, rules=rules)
+        return outcome._replace(status=status, stream=end)
+    kind = _BROKEN_STREAMS.get(end)
+    if kind is None:
+        counts: Verdict = "neutral" if end == "closed" else "success"
+        return Outcome(counts, "model", "return", status, None, _request_id(headers), stream=end)
+    row = _overridden(_TABLE[kind], rules, kind, None)
+    return Outcome(row.counts, row.scope, row.then, status, kind, _request_id(headers), stream=end)
+
+
+def status_of(error: bytes) -> int:
+    """The status that an `error` event would have had as an answer; 500 for a type that has none."""
+    kind = _error_of(error).get("type")
+    return _STATUS_OF.get(kind, _SERVER_ERROR) if isinstance(kind, str) else _SERVER_ERROR
 
 
 def judge_response(

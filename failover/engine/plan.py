@@ -26,6 +26,9 @@ class Permit(Protocol):
     def report(self, outcome: Outcome, *, seconds: float, open_for: float | None = None) -> None:
         """Tell how the attempt went: it took `seconds`; the circuit should open for `open_for`, if given."""
 
+    def answering(self) -> None:
+        """The answer has begun, so the attempt no longer waits for one."""
+
     def release(self) -> None:
         """Give the permit back without a verdict. Does nothing after a report."""
 

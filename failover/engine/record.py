@@ -15,7 +15,10 @@ from failover.events import (
     CallFinished,
     CallOutcome,
     CallStarted,
+    ContentStarted,
     ModelSkipped,
+    Resumption,
+    StreamInterrupted,
     Waiting,
 )
 
@@ -32,10 +35,11 @@ _numbers = itertools.count(1)
 class CallRecord:
     """The attempts, skips and waits of one call."""
 
-    __slots__ = ("_emit", "_model", "_number", "_skipped", "_told", "_verbose", "_waited", "attempts")
+    __slots__ = ("_emit", "_model", "_number", "_skipped", "_told", "_verbose", "_waited", "attempts", "resumed")
 
     def __init__(self, plan: Plan, services: Services, sdk_retries_taken: int) -> None:
         self.attempts: list[Attempt] = []
+        self.resumed: Resumption | None = None
         self._emit = services.emit
         self._model = plan.model
         self._number = next(_numbers)
@@ -54,11 +58,39 @@ class CallRecord:
             name = candidate.circuit.name
             self._emit(AttemptStarted(self._number, number, candidate.rung.model, reason, name, permit.state))
 
-    def answered(self, candidate: Candidate, outcome: Outcome, seconds: float) -> None:
+    def begun(self, candidate: Candidate, outcome: Outcome, seconds: float) -> Route:
+        """The first content of an answer is there; the call so far."""
+        model = candidate.rung.model
+        if self._verbose:
+            self._emit(ContentStarted(self._number, len(self.attempts) + 1, model, seconds))
+        running = Attempt(model, candidate.client, outcome.status, None, outcome.request_id, seconds, seconds)
+        attempts = (*self.attempts, running)
+        return Route("streaming", self._model, model, attempts, tuple(self._skipped), self._waited, self.resumed)
+
+    def interrupted(self, candidate: Candidate, outcome: Outcome, resume: Resumption | None, why: str | None) -> None:
+        """The attempt that ended last had been answering the caller; what happens now."""
+        if resume is not None:
+            self.resumed = resume
+        self._told = True
+        self._emit(
+            StreamInterrupted(
+                self._number,
+                len(self.attempts),
+                candidate.rung.model,
+                outcome.error_type,
+                outcome.request_id,
+                resume or "raise",
+                why,
+            )
+        )
+
+    def answered(
+        self, candidate: Candidate, outcome: Outcome, seconds: float, first_content: float | None = None
+    ) -> None:
         """An attempt ended, with whatever outcome."""
         model = candidate.rung.model
-        attempt = Attempt(model, candidate.client, outcome.status, outcome.error_type, outcome.request_id, seconds)
-        self.attempts.append(attempt)
+        status, error_type, request_id = outcome.status, outcome.error_type, outcome.request_id
+        self.attempts.append(Attempt(model, candidate.client, status, error_type, request_id, seconds, first_content))
         if self._verbose or outcome.then != "return":
             self._told = True
             self._emit(
@@ -68,11 +100,13 @@ class CallRecord:
                     model,
                     candidate.circuit.name,
                     outcome.counts,
-                    outcome.status,
-                    outcome.error_type,
-                    outcome.request_id,
+                    status,
+                    error_type,
+                    request_id,
                     outcome.retry_after,
                     seconds,
+                    first_content,
+                    outcome.stream,
                 )
             )
 
@@ -92,7 +126,9 @@ class CallRecord:
     def finished(self, outcome: CallOutcome, shown: int | None) -> Route:
         """The call is over; the caller is shown the answer of attempt `shown` (from 1)."""
         served = self.attempts[-1].model if outcome in ("primary", "fallback") else None
-        route = Route(outcome, self._model, served, tuple(self.attempts), tuple(self._skipped), self._waited)
+        route = Route(
+            outcome, self._model, served, tuple(self.attempts), tuple(self._skipped), self._waited, self.resumed
+        )
         if self._verbose or outcome != "primary" or self._told:
             error_type = "circuit_open" if shown is None and outcome in {"refused", "exhausted"} else None
             if served is None and shown is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from failover.events import CallOutcome
+from failover.events import CallOutcome, Resumption
 
 __all__ = ["Attempt", "Route"]
 
@@ -21,6 +21,8 @@ class Attempt(NamedTuple):
     """The API's own `error.type`, or the status, `connection_error`, `client_timeout_error`; `None` on success."""
     request_id: str | None
     seconds: float
+    first_content: float | None = None
+    """Seconds until the first content of a stream; `None` if there was none, or it was no stream."""
 
     def __str__(self) -> str:
         answer = "ok" if self.error_type is None else self.error_type
@@ -35,9 +37,10 @@ class Attempt(NamedTuple):
 class Route(NamedTuple):
     """What became of one call."""
 
-    outcome: CallOutcome
+    outcome: CallOutcome | Literal["streaming"]
     """`primary` and `fallback` were answered; `exhausted` tried everything; `refused` found every circuit open and
-    sent nothing; `failed` met an error that no other model can help; `cancelled` was given up by the caller."""
+    sent nothing; `failed` met an error that no other model can help; `interrupted` broke after some of the answer had
+    been given; `cancelled` was given up by the caller; `streaming` has begun to be answered and is not over."""
     requested_model: str
     served_model: str | None
     attempts: tuple[Attempt, ...]
@@ -45,6 +48,8 @@ class Route(NamedTuple):
     """Models that were passed over, each once."""
     waited: float
     """Seconds spent in waits."""
+    resumed: Resumption | None = None
+    """How another attempt took over after some of the answer had been given; `None` if none did."""
 
     @property
     def request_ids(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from .model import (
     RetryBudget,
     Rung,
     SlowRate,
+    StreamRules,
     Trip,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     "RetryBudget",
     "Rung",
     "SlowRate",
+    "StreamRules",
     "Trip",
     "default_policy",
     "load_policy",

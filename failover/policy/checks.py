@@ -48,6 +48,7 @@ ERROR_TYPES = (
     "connection_error",
     "client_timeout_error",
     "malformed_response",
+    "stream_truncated",
     "prompt_too_long",
     "spend_limit",
 )

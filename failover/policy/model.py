@@ -27,6 +27,7 @@ from . import checks
 from .checks import ERROR_TYPES
 from .part import Part
 from .retry import Backoff, Retry, RetryAfter, RetryBudget
+from .stream import StreamRules
 
 __all__ = [
     "ERROR_TYPES",
@@ -45,6 +46,7 @@ __all__ = [
     "RetryBudget",
     "Rung",
     "SlowRate",
+    "StreamRules",
     "Trip",
 ]
 
@@ -234,6 +236,7 @@ class Policy(Part):
     retry: Retry = Retry()
     breaker: BreakerRules = BreakerRules()
     errors: Annotated[Mapping[ErrorName, ErrorRule], AfterValidator(_every_override_is_of_use)] = {}
+    stream: StreamRules = StreamRules()
 
     def rungs_for(self, model: str) -> tuple[Rung, ...]:
         """The rungs for a requested model: itself first, then those of the first ladder that matches."""

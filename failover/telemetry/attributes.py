@@ -16,10 +16,21 @@ from failover.events import (
     CallFinished,
     CallStarted,
     ModelSkipped,
+    StreamInterrupted,
     Waiting,
 )
 
-__all__ = ["Attributes", "at_attempt", "at_attempt_end", "at_end", "at_skip", "at_start", "at_transition", "at_wait"]
+__all__ = [
+    "Attributes",
+    "at_attempt",
+    "at_attempt_end",
+    "at_end",
+    "at_interruption",
+    "at_skip",
+    "at_start",
+    "at_transition",
+    "at_wait",
+]
 
 Attributes: TypeAlias = dict[str, str | int | float | tuple[str, ...]]
 
@@ -75,6 +86,22 @@ def at_attempt_end(event: AttemptFinished) -> Attributes:
             "http.response.status_code": event.status,
             "anthropic.request.id": event.request_id,
             "failover.retry_after": event.retry_after,
+            "failover.verdict": event.verdict,
+            "failover.stream.end": event.stream,
+            "failover.stream.first_content": event.first_content,
+        }
+    )
+
+
+def at_interruption(event: StreamInterrupted) -> Attributes:
+    """A stream that broke while the caller was reading it, and what was done about it."""
+    return _present(
+        {
+            "failover.model": event.model,
+            "error.type": event.error_type,
+            "anthropic.request.id": event.request_id,
+            "failover.stream.then": event.then,
+            "failover.stream.why": event.why,
         }
     )
 

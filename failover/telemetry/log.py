@@ -12,7 +12,15 @@ import logging
 from contextvars import ContextVar
 from typing import TypeAlias
 
-from failover.events import AttemptFinished, AttemptStarted, BreakerTransition, CallFinished, Event, ModelSkipped
+from failover.events import (
+    AttemptFinished,
+    AttemptStarted,
+    BreakerTransition,
+    CallFinished,
+    Event,
+    ModelSkipped,
+    StreamInterrupted,
+)
 
 __all__ = ["LogListener"]
 
@@ -37,10 +45,11 @@ class LogListener:
     | a circuit closed | INFO |
     | a circuit is half open | DEBUG |
     | a call whose every model failed | ERROR |
+    | a stream that broke while it was being read | ERROR, or WARNING if another model takes over |
     | a call that open circuits refused | WARNING |
 
     The same facts are in each record's attribute `failover`, a dict whose `event` is `switch`, `opened`, `closed`,
-    `half_open`, `exhausted` or `refused`; times are seconds.
+    `half_open`, `exhausted`, `refused` or `interrupted`; times are seconds.
     """
 
     def __call__(self, event: Event) -> None:
@@ -54,6 +63,8 @@ class LogListener:
             _started(event)
         elif isinstance(event, BreakerTransition):
             _changed(event)
+        elif isinstance(event, StreamInterrupted):
+            _interrupted(event)
         elif isinstance(event, CallFinished):
             _finished(event)
 
@@ -142,6 +153,29 @@ def _why(event: BreakerTransition) -> str:
         return event.reason
     failures = f"{event.failures} failed in a row" if event.failures else None
     return _details(event.reason, failures, event.error_type, request_id=event.request_id)
+
+
+def _interrupted(event: StreamInterrupted) -> None:
+    lost = event.then == "raise"
+    what = "its caller gets the error" if lost else f"{event.then} with another model"
+    _log.log(
+        logging.ERROR if lost else logging.WARNING,
+        "%s broke off in the middle of its answer (%s): %s",
+        event.model,
+        _details(event.error_type, request_id=event.request_id),
+        what if event.why is None else f"{what}, for nobody can take over ({event.why})",
+        extra={
+            "failover": {
+                "event": "interrupted",
+                "call": event.call,
+                "model": event.model,
+                "error_type": event.error_type,
+                "request_id": event.request_id,
+                "then": event.then,
+                "why": event.why,
+            }
+        },
+    )
 
 
 def _finished(event: CallFinished) -> None:

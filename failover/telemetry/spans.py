@@ -30,12 +30,24 @@ from failover.events import (
     BreakerTransition,
     CallFinished,
     CallStarted,
+    ContentStarted,
     Event,
     ModelSkipped,
+    StreamInterrupted,
     Waiting,
 )
 
-from .attributes import Attributes, at_attempt, at_attempt_end, at_end, at_skip, at_start, at_transition, at_wait
+from .attributes import (
+    Attributes,
+    at_attempt,
+    at_attempt_end,
+    at_end,
+    at_interruption,
+    at_skip,
+    at_start,
+    at_transition,
+    at_wait,
+)
 
 __all__ = ["SpanListener"]
 
@@ -68,8 +80,8 @@ _runs: ContextVar[tuple[_Run, ...]] = ContextVar("failover_span_runs", default=(
 class SpanListener:
     """Turns events into OpenTelemetry spans. It never raises: what goes wrong is a debug log.
 
-    All events of one call must come from the thread or task (one `contextvars` context) that runs the call, in order.
-    While an attempt runs, its span is the current one, so that spans of an HTTP instrumentation fall under it.
+    All events of one call must come from one `contextvars` context or a copy of it, in order. While an attempt has not
+    begun to answer, its span is the current one, so that spans of an HTTP instrumentation fall under it.
 
     Args:
         tracer_provider: Where spans go. If absent, the global provider, also if it is set later.
@@ -126,6 +138,10 @@ class SpanListener:
             self._record_skip(run, event)
         elif isinstance(event, Waiting):
             _add_event(run, "failover.wait", at_wait(event))
+        elif isinstance(event, ContentStarted):
+            _leave_attempt(run)
+        elif isinstance(event, StreamInterrupted):
+            _add_event(run, "failover.stream.interrupted", at_interruption(event))
         else:
             _end_run(run, event)
 
@@ -154,7 +170,9 @@ class SpanListener:
         if tracer is None:
             return
         span = tracer.start_span(f"failover {event.policy}", kind=SpanKind.INTERNAL, attributes=at_start(event))
-        _runs.set((*_runs.get(), _Run(self, event.call, event.policy, tracer, span)))
+        # A streamed call ends in a copy of this context, and is still here.
+        open_runs = [run for run in _runs.get() if not run.ended]
+        _runs.set((*open_runs, _Run(self, event.call, event.policy, tracer, span)))
 
     def _start_attempt(self, run: _Run, event: AttemptStarted) -> None:
         _end_attempt(run, None)  # should its end be lost, an attempt ends as the next one starts
@@ -218,14 +236,20 @@ def _version() -> str | None:
         return None
 
 
+def _leave_attempt(run: _Run) -> None:
+    """The open attempt's span is the current one no more."""
+    outside, run.outside = run.outside, None
+    if outside is not None:
+        # Not `detach`: that logs an error wherever the token is not this very context's, for example in a child task.
+        otel_context.attach(outside)
+
+
 def _end_attempt(run: _Run, event: AttemptFinished | None) -> None:
     """End the open attempt; without an event it was cancelled."""
-    span, outside = run.attempt, run.outside
-    run.attempt = run.outside = None
-    if span is None or outside is None:
+    _leave_attempt(run)
+    span, run.attempt = run.attempt, None
+    if span is None:
         return
-    # Not `detach`: that logs an error wherever the token is not this very context's, for example in a child task.
-    otel_context.attach(outside)
     if event is None:
         span.end()
         return
@@ -239,7 +263,7 @@ def _end_run(run: _Run, event: CallFinished) -> None:
     try:
         _end_attempt(run, None)
     finally:
-        failed = event.outcome in {"exhausted", "refused", "failed"}
+        failed = event.outcome in {"exhausted", "refused", "failed", "interrupted"}
         _end(run.span, at_end(event), event.error_type, failed)
 
 

@@ -23,7 +23,9 @@ def first_answers(answer):
         if body["model"] == FIRST:
             return answer()
         if body.get("stream"):
-            return httpx2.Response(200, content=b"event: ping\ndata: {}\n\n", headers=EVENT_STREAM)
+            return httpx2.Response(
+                200, content=b'event: message_stop\ndata: {"type":"message_stop"}\n\n', headers=EVENT_STREAM
+            )
         return httpx2.Response(200, json=reply(SECOND))
 
     return respond

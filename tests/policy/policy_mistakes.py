@@ -34,7 +34,6 @@ STRUCTURE = [
     ("errors: {529: {do: next}, '529': {do: raise}}", "3:27: errors.529: this key stands twice"),
     ("retry: {trys: 2}", "3:9: retry.trys: unknown key; did you mean `tries`? ... between_passes"),
     ("zzz: 2", "3:1: zzz: unknown key; allowed here are version, name ... errors"),
-    ("stream: {}", "3:1: stream: unknown key"),
     ("fit: strict", "3:1: fit: unknown key"),
     ("breaker: {ramp: {over: 60s, start: 10%}}", "3:29: breaker.ramp.start: unknown key"),
     ("deadline: 5s", "3:1: deadline: unknown key; `retry.deadline` would be a place"),

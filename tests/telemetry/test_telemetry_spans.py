@@ -53,6 +53,7 @@ def test_a_call_that_its_first_model_answers_is_a_run_with_one_attempt(telemetry
         "failover.breaker.state": "closed",
         "http.response.status_code": 200,
         "anthropic.request.id": "req_1_1",
+        "failover.verdict": "success",
     }
     assert not [*run.events, *attempt.events, *run.links, *attempt.links]
 

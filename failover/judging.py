@@ -1,0 +1,81 @@
+"""What came back from an upstream, whatever its form, as an outcome for the engine and as an error for the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import anthropic
+import httpx2
+from anthropic import APIResponse, AsyncAPIResponse
+
+from .engine import Outcome, judge_failure, judge_malformed, judge_response, judge_stream, status_of, success
+from .errors import CircuitOpen, StreamTruncated
+from .opened import Opened
+from .policy.model import ErrorRule
+from .sdk import error_response, is_answer, typed_error
+
+__all__ = ["failure_of", "judge_answer", "judge_opened"]
+
+
+def judge_answer(answer: Any, model: str, rules: Mapping[str, ErrorRule]) -> Outcome:
+    """What an answer meant that is no stream of events: a response that has been read, an error, or anything else.
+
+    Args:
+        answer: what came back.
+        model: the model that was asked.
+        rules: the policy's overrides.
+    """
+    if isinstance(answer, (APIResponse, AsyncAPIResponse)):
+        return _judge_response(answer.http_response, model, rules)
+    if isinstance(answer, Exception):
+        return _judge_raised(answer, model, rules)
+    return Outcome("success", "model", "return")
+
+
+def _judge_response(http: httpx2.Response, model: str, rules: Mapping[str, ErrorRule]) -> Outcome:
+    if is_answer(http):
+        return success(http.status_code, http.headers)
+    return judge_response(http.status_code, http.headers, http.content, model=model, rules=rules)
+
+
+def _judge_raised(error: Exception, model: str, rules: Mapping[str, ErrorRule]) -> Outcome:
+    if isinstance(error, anthropic.APIResponseValidationError):
+        return judge_malformed(error.status_code, error.response.headers, rules)
+    if isinstance(error, CircuitOpen):  # another breaker's refusal says nothing about this model
+        return Outcome("neutral", "model", "next", error_type="circuit_open")
+    if isinstance(error, anthropic.APIStatusError):  # an inner middleware raised what it might have returned
+        http = error.response
+        body = http.content if http.is_stream_consumed else b""
+        return judge_response(http.status_code, http.headers, body, model=model, rules=rules)
+    slow = isinstance(error, anthropic.APITimeoutError)
+    return judge_failure("client_timeout_error" if slow else "connection_error", rules)
+
+
+def judge_opened(opened: Opened, model: str, rules: Mapping[str, ErrorRule]) -> Outcome:
+    """What the end of a stream meant; one that has not come is the caller's doing."""
+    listening, http = opened.listening, opened.http
+    end = listening.end or "closed"
+    return judge_stream(end, http.status_code, http.headers, listening.error, model=model, rules=rules)
+
+
+def failure_of(opened: Opened) -> anthropic.APIError:
+    """The SDK's own error for what a stream ended with: never one with a status that says all was well."""
+    listening, http = opened.listening, opened.http
+    request = http.request
+    if listening.end == "error":
+        answered = error_response(http, status_of(listening.error), listening.error)
+        typed = typed_error(opened.client, answered)
+        return typed or anthropic.APIStatusError("The stream broke.", response=answered, body=None)
+    error: anthropic.APIConnectionError
+    if listening.end == "stall":
+        error = anthropic.APITimeoutError(request=request)
+    elif listening.end == "truncated":
+        error = StreamTruncated(request=request)
+    elif listening.end == "malformed":
+        error = anthropic.APIConnectionError(message="The stream held what is no event of a message.", request=request)
+    else:
+        error = anthropic.APIConnectionError(message="The connection broke in the middle of a stream.", request=request)
+    error.__cause__ = listening.cause
+    error.request_id = http.headers.get("request-id")  # type: ignore[attr-defined]
+    return error
