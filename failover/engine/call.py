@@ -23,19 +23,17 @@ from failover.events import AttemptReason, CallOutcome, Resumption
 
 from .actions import Action, Begun, Finish, Send, Services, Wait
 from .backoff import cooling_seconds, wait_seconds
+from .cause import Cause
 from .outcome import Outcome
 from .plan import Candidate, Permit, Plan, Refusal
 from .record import CallRecord
 from .route import Route
+from .rungs import Rungs
 
 __all__ = ["Call"]
 
 _FOREVER = float("inf")
-_THE_TRUTH, _A_FAILURE, _THE_ACCOUNT = range(3)
 _A_MOMENT = 0.001  # seconds; so that a circuit's time is over when we ask, whatever rounding says
-_ACCOUNT_REFUSES = Refusal("closed", None, "account", None, None, last_resort=False)
-_GONE = Refusal("open", None, "unavailable", None, None, last_resort=False)
-_MAY_PASS_NOW = Refusal("closed", 0.0, "ramp", None, None, last_resort=False)
 _NO_TIME = Refusal("closed", None, "deadline", None, None, last_resort=False)
 
 
@@ -56,10 +54,6 @@ class Call:
     _decided: Wait | Begun | Finish | None = None
     _first_content: float | None = None
     """Seconds until the answer to the last `Send` began; `None` before it has."""
-    _cause: tuple[int, int] | None = None
-    """What the caller will be shown if nobody answers: the rank of an attempt's error, and its number."""
-    _interrupted: int | None = None
-    """The first attempt that broke after the caller had been given some of its answer."""
 
     def __init__(self, plan: Plan, services: Services, *, least: float = 0.0, sdk_retries_taken: int = 0) -> None:
         """Begin a call.
@@ -81,7 +75,8 @@ class Call:
         self._least = least if retry.long_answers == "stretch" else 0.0
         self._now = now  # read anew after whatever takes time: an answer, a wait
         self._sent_to: set[int] = set()
-        self._blocked: dict[int, Refusal] = {}
+        self._rungs = Rungs(plan)
+        self._cause = Cause()
 
     def next(self) -> Action:
         """What to do now."""
@@ -96,7 +91,7 @@ class Call:
             if self._waiting:
                 self._waiting = False
                 self._now = self._services.now()
-            candidates = self._plan.candidates
+            candidates = self._rungs.candidates
             walking = self._position < len(candidates)
             send = self._ask(candidates[self._position]) if walking else self._end_pass()
             if send is not None:
@@ -142,7 +137,7 @@ class Call:
         wait = self._wait_in_place(candidate, outcome)
         permit.report(outcome, seconds=waited, open_for=None if wait else cooling_seconds(self._plan.policy, outcome))
         self._record.answered(candidate, outcome, seconds, first_content)
-        self._weigh(candidate, outcome)
+        self._cause.weigh(outcome, len(self._record.attempts), of_requested_model=candidate.index == 0)
         if outcome.then == "raise" or outcome.scope == "account" or outcome.counts == "open":
             self._settle(candidate, outcome)
         if self._decided is not None:
@@ -174,7 +169,7 @@ class Call:
 
     def _ask(self, candidate: Candidate) -> Send | None:
         """Send to this candidate if its circuit, its client and the deadline allow; else pass it over."""
-        blocked = self._blocked.get(candidate.index)
+        blocked = self._rungs.refusal(candidate)
         if blocked is not None:
             return self._skip(candidate, blocked)
         available = self._available(candidate)
@@ -194,7 +189,7 @@ class Call:
             return _FOREVER
         reserve = self._plan.policy.retry.reserve
         left = self._deadline - self._now
-        if self._another_after(candidate):
+        if self._rungs.another_after(candidate):
             left -= reserve
         return left if left >= reserve / 2 or not self._record.attempts else 0.0
 
@@ -225,13 +220,6 @@ class Call:
         self._tries = 0
         return None
 
-    def _another_after(self, candidate: Candidate) -> bool:
-        """Whether this pass could still go to a later rung."""
-        for later in self._plan.candidates[candidate.index + 1 :]:
-            if later.index not in self._blocked and later.circuit.outlook() is None:
-                return True
-        return False
-
     def _sent(self) -> tuple[Candidate, Permit]:
         """What the last `Send` was for."""
         if self._current is None or self._permit is None:
@@ -253,7 +241,7 @@ class Call:
             return False
         if outcome.then == "repeat" or (outcome.then == "wait" and wish is not None):
             return True
-        return outcome.then in ("next_or_repeat", "wait") and not self._another_after(candidate)
+        return outcome.then in ("next_or_repeat", "wait") and not self._rungs.another_after(candidate)
 
     def _wait_in_place(self, candidate: Candidate, outcome: Outcome) -> Wait | None:
         """The wait before asking the same rung again, if that is worth it and the deadline and the budget allow."""
@@ -268,11 +256,11 @@ class Call:
 
     def _settle(self, candidate: Candidate, outcome: Outcome) -> None:
         """An answer that will not change within this call: about the request, the account, or a model that is gone."""
-        gone = outcome.then != "raise" and outcome.scope == "model"
-        for other in self._plan.candidates:
-            if other is candidate if gone else other.client == candidate.client:
-                self._blocked[other.index] = _GONE if gone else _ACCOUNT_REFUSES
-        if outcome.then == "raise" or len(self._blocked) == len(self._plan.candidates):
+        if outcome.then != "raise" and outcome.scope == "model":
+            self._rungs.block(candidate)
+        else:
+            self._rungs.block_client(candidate.client)
+        if outcome.then == "raise" or self._rungs.all_blocked:
             self._give_up()
 
     def _break_off(self, candidate: Candidate, outcome: Outcome, resume: Resumption | None, why: str | None) -> None:
@@ -283,31 +271,13 @@ class Call:
         if outcome.then == "raise" or outcome.scope != "model":
             resume = None
         self._record.interrupted(candidate, outcome, resume, why)
-        self._interrupted = self._interrupted or len(self._record.attempts)
+        self._cause.interrupted(len(self._record.attempts))
         if resume is None:
             self._give_up()
             return
         self._decided = None
         self._deadline = self._now + self._patience
         self._move_on(candidate)
-
-    def _weigh(self, candidate: Candidate, outcome: Outcome) -> None:
-        """Keep the error that tells the caller most.
-
-        What the requested model says of the request or the account is the truth about this call. Else it is the first
-        failure of a model, then a word about the account. That a fallback cannot take the request is no cause at all:
-        an outage must not turn into a 400.
-        """
-        if candidate.index == 0 and (outcome.scope != "model" or outcome.then == "raise"):
-            rank = _THE_TRUTH
-        elif outcome.scope == "model":
-            rank = _A_FAILURE
-        elif outcome.scope == "account":
-            rank = _THE_ACCOUNT
-        else:
-            return
-        cause = (rank, len(self._record.attempts))
-        self._cause = cause if self._cause is None else min(self._cause, cause)
 
     # --- the end of a pass, and of the call --------------------------------------------------------------------
 
@@ -330,12 +300,8 @@ class Call:
     def _try_last_resort(self) -> Send | None:
         """Every circuit refuses: one of them may be tried all the same, if it is this call's turn."""
         available = self._deadline - self._now
-        refusing = [c for c in self._plan.candidates if c.index not in self._blocked]
-        chosen = self._plan.gate.last_resort([c.circuit for c in refusing]) if available > 0 else None
-        if chosen is None:
-            return None
-        index, permit = chosen
-        return self._send(refusing[index], permit, available, "last_resort")
+        chosen = self._rungs.last_resort() if available > 0 else None
+        return None if chosen is None else self._send(*chosen, available, "last_resort")
 
     def _wait_for_next_pass(self) -> Wait | None:
         """The wait before the next pass, or `None` when there is none left, no time, no budget, or no hope."""
@@ -343,7 +309,7 @@ class Call:
         if self._pass >= retry.passes:
             return None
         left = self._deadline - self._now
-        soonest = self._soonest()
+        soonest = self._rungs.soonest()
         longest = retry.between_passes.max
         if soonest > min(left, longest * (retry.passes - self._pass)):
             return None
@@ -354,31 +320,12 @@ class Call:
             return None
         return Wait(seconds, "between_passes")
 
-    def _soonest(self) -> float:
-        """Seconds until some circuit may let a try of this call through."""
-        waits = [_FOREVER]
-        for candidate in self._plan.candidates:
-            if candidate.index not in self._blocked:
-                outlook = candidate.circuit.outlook()
-                if outlook is None or outlook.last_resort:
-                    return 0.0
-                if outlook.retry_in is not None and outlook.reason != "unavailable":
-                    waits.append(outlook.retry_in)
-        return min(waits)
-
     def _give_up(self) -> None:
-        if self._interrupted is not None:
-            self._finish("interrupted", self._interrupted)
-        elif self._cause is None:
-            self._finish("exhausted" if self._record.attempts else "refused", None, self._refusals())
+        verdict = self._cause.verdict()
+        if verdict is None:
+            self._finish("exhausted" if self._record.attempts else "refused", None, self._rungs.refusals())
         else:
-            rank, number = self._cause
-            self._finish("exhausted" if rank == _A_FAILURE else "failed", number)
-
-    def _refusals(self) -> tuple[tuple[str, Refusal], ...]:
-        circuits = [candidate.circuit for candidate in self._plan.candidates]
-        refusing = [(circuit.name, outlook) for circuit in circuits if (outlook := circuit.outlook()) is not None]
-        return tuple(refusing) or tuple((circuit.name, _MAY_PASS_NOW) for circuit in circuits)
+            self._finish(*verdict)
 
     def _finish(self, outcome: CallOutcome, shown: int | None, refusals: tuple[tuple[str, Refusal], ...] = ()) -> None:
         self._decided = Finish(outcome, shown, refusals)
