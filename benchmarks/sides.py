@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import anthropic
 import httpx2
@@ -18,7 +18,11 @@ from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, 
 
 from .timing import Block, timed
 
-__all__ = ["MODEL", "AsyncSide", "NoOp", "Side", "SyncSide", "ask", "good_answer"]
+__all__ = ["MODEL", "Answering", "AsyncSide", "NoOp", "Side", "SyncSide", "ask", "ask_raw", "good_answer"]
+
+T = TypeVar("T")
+Answering: TypeAlias = Callable[[httpx2.Request], httpx2.Response]
+"""An upstream inside the process."""
 
 MODEL = "claude-opus-5-5"
 _BODY = json.dumps(
@@ -33,6 +37,7 @@ _BODY = json.dumps(
         "usage": {"input_tokens": 10, "output_tokens": 3},
     }
 ).encode()
+_CONTENT = "content_block_delta"
 _HEADERS = {"content-type": "application/json", "request-id": "req_benchmark"}
 
 
@@ -41,9 +46,18 @@ def good_answer(_request: httpx2.Request | None = None) -> httpx2.Response:
     return httpx2.Response(200, content=_BODY, headers=_HEADERS)
 
 
-def ask(client: Any, prompt: str = "Hello?") -> Any:
+def ask(client: Any, prompt: str = "Hello?", **more: Any) -> Any:
     """One call; of an async client, its coroutine."""
-    return client.messages.create(model=MODEL, max_tokens=1000, messages=[{"role": "user", "content": prompt}])
+    return _ask(client.messages, prompt, **more)
+
+
+def ask_raw(client: Any) -> Any:
+    """One call whose stream is read as bytes, for a `with` or an `async with` statement."""
+    return _ask(client.messages.with_streaming_response, "Hello?", stream=True)
+
+
+def _ask(messages: Any, prompt: str, **more: Any) -> Any:
+    return messages.create(model=MODEL, max_tokens=1000, messages=[{"role": "user", "content": prompt}], **more)
 
 
 class NoOp(Middleware):
@@ -80,8 +94,11 @@ class Side(Protocol):
 
     name: str
 
-    def client(self, *middleware: Middleware) -> Any:
+    def client(self, *middleware: Middleware, answer: Answering = good_answer) -> Any:
         """A client whose upstream answers at once."""
+
+    def remote(self, url: str, *middleware: Middleware) -> Any:
+        """A client of an upstream behind a socket."""
 
     def calls(self, client: Any, prompt: str) -> Block:
         """Whole calls of a client, from the caller's arguments to the parsed message."""
@@ -89,16 +106,29 @@ class Side(Protocol):
     def handling(self, middleware: Middleware, prompt: str) -> Block:
         """Only what the middleware does with a real request whose answer is there already."""
 
+    def streams(self, client: Any) -> Block:
+        """Whole streams, read event by event as the SDK parses them."""
+
+    def raw_streams(self, client: Any) -> Block:
+        """Whole streams, read as bytes."""
+
+    def look_at(self, client: Any, content: int, look: Callable[[], T]) -> T:
+        """Look around while one stream is being read, as its caller has just been given the so-manieth content."""
+
 
 class SyncSide:
     """`Anthropic` and `handle`."""
 
     name = "sync"
 
-    def client(self, *middleware: Middleware) -> anthropic.Anthropic:
+    def client(self, *middleware: Middleware, answer: Answering = good_answer) -> anthropic.Anthropic:
         """A client whose upstream answers at once."""
-        http = httpx2.Client(transport=httpx2.MockTransport(good_answer))
+        http = httpx2.Client(transport=httpx2.MockTransport(answer))
         return anthropic.Anthropic(api_key="benchmark", http_client=http, max_retries=0, middleware=middleware)
+
+    def remote(self, url: str, *middleware: Middleware) -> anthropic.Anthropic:
+        """A client of an upstream behind a socket."""
+        return anthropic.Anthropic(api_key="benchmark", base_url=url, max_retries=0, middleware=middleware)
 
     def calls(self, client: anthropic.Anthropic, prompt: str) -> Block:
         """Whole calls."""
@@ -115,6 +145,34 @@ class SyncSide:
 
         return timed(lambda: handle(request, answer))
 
+    def streams(self, client: anthropic.Anthropic) -> Block:
+        """Parsed."""
+
+        def read() -> None:
+            for _ in ask(client, stream=True):
+                pass
+
+        return timed(read)
+
+    def raw_streams(self, client: anthropic.Anthropic) -> Block:
+        """As bytes."""
+
+        def read() -> None:
+            with ask_raw(client) as response:
+                for _ in response.iter_bytes():
+                    pass
+
+        return timed(read)
+
+    def look_at(self, client: anthropic.Anthropic, content: int, look: Callable[[], T]) -> T:
+        """Look around in the middle of a stream."""
+        seen: list[T] = []
+        for event in ask(client, stream=True):
+            content -= event.type == _CONTENT
+            if not content and not seen:
+                seen.append(look())
+        return seen[0]
+
 
 class AsyncSide:
     """`AsyncAnthropic` and `handle_async`, on an event loop of its own."""
@@ -124,10 +182,14 @@ class AsyncSide:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
-    def client(self, *middleware: Middleware) -> anthropic.AsyncAnthropic:
+    def client(self, *middleware: Middleware, answer: Answering = good_answer) -> anthropic.AsyncAnthropic:
         """A client whose upstream answers at once."""
-        http = httpx2.AsyncClient(transport=httpx2.MockTransport(good_answer))
+        http = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
         return anthropic.AsyncAnthropic(api_key="benchmark", http_client=http, max_retries=0, middleware=middleware)
+
+    def remote(self, url: str, *middleware: Middleware) -> anthropic.AsyncAnthropic:
+        """A client of an upstream behind a socket."""
+        return anthropic.AsyncAnthropic(api_key="benchmark", base_url=url, max_retries=0, middleware=middleware)
 
     def calls(self, client: anthropic.AsyncAnthropic, prompt: str) -> Block:
         """Whole calls."""
@@ -143,6 +205,39 @@ class AsyncSide:
             return response  # type: ignore[no-any-return]
 
         return self._timed(lambda: handle(request, answer))
+
+    def streams(self, client: anthropic.AsyncAnthropic) -> Block:
+        """Parsed."""
+
+        async def read() -> None:
+            async for _ in await ask(client, stream=True):
+                pass
+
+        return self._timed(read)
+
+    def raw_streams(self, client: anthropic.AsyncAnthropic) -> Block:
+        """As bytes."""
+
+        async def read() -> None:
+            async with ask_raw(client) as response:
+                async for _ in response.iter_bytes():
+                    pass
+
+        return self._timed(read)
+
+    def look_at(self, client: anthropic.AsyncAnthropic, content: int, look: Callable[[], T]) -> T:
+        """Look around in the middle of a stream."""
+
+        async def read() -> T:
+            seen: list[T] = []
+            left = content
+            async for event in await ask(client, stream=True):
+                left -= event.type == _CONTENT
+                if not left and not seen:
+                    seen.append(look())
+            return seen[0]
+
+        return self._loop.run_until_complete(read())
 
     def _timed(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> Block:
         async def block(calls: int) -> float:

@@ -14,8 +14,9 @@ from .clock import Clock
 from .engine.route import Attempt, Route
 from .errors import AttemptFailed, CircuitOpen, FailoverError, MissingExtra, PolicyError, StreamTruncated
 from .middleware import Failover, wrap
+from .partial import partial_message
 from .policy import Policy, default_policy, load_policy, parse_policy
-from .recording import partial_message, recording, route
+from .recording import recording, route
 
 __all__ = [
     "Attempt",

@@ -35,8 +35,16 @@ class _GuardedBody(httpx2.SyncByteStream):
                 yield tail.give(piece)
                 piece = opened.read()
             opened.close()
-            tail.ended()
-            opened = self._opened = cast("SyncOpened | None", tail.go_on(self._drive()))
+            opened = self._opened = self._go_on()
+
+    def _go_on(self) -> SyncOpened | None:
+        self._tail.ended()
+        try:
+            action = self._drive()
+        except BaseException:
+            self._tail.abandon()
+            raise
+        return cast("SyncOpened | None", self._tail.go_on(action))
 
     def close(self) -> None:
         self._tail.close()
@@ -63,8 +71,16 @@ class _AsyncGuardedBody(httpx2.AsyncByteStream):
                 yield tail.give(piece)
                 piece = await opened.read()
             await opened.close()
-            tail.ended()
-            opened = self._opened = cast("AsyncOpened | None", tail.go_on(await self._drive()))
+            opened = self._opened = await self._go_on()
+
+    async def _go_on(self) -> AsyncOpened | None:
+        self._tail.ended()
+        try:
+            action = await self._drive()
+        except BaseException:
+            self._tail.abandon()
+            raise
+        return cast("AsyncOpened | None", self._tail.go_on(action))
 
     async def aclose(self) -> None:
         self._tail.close()

@@ -7,12 +7,9 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
-from anthropic.types import Message
-from anthropic.types.beta import BetaMessage
-
 from .engine.route import Route
 
-__all__ = ["EXTENSION", "attach", "partial_message", "record", "recording", "route"]
+__all__ = ["EXTENSION", "attach", "record", "recording", "route"]
 
 EXTENSION = "failover"
 """The key of a response's `extensions` that holds its route."""
@@ -59,15 +56,6 @@ def route(result: object) -> Route | None:
             found: Route = extensions[EXTENSION]
             return found
     return None
-
-
-def partial_message(error: BaseException) -> Message | BetaMessage | None:
-    """What the caller had been given of an answer whose stream broke with this error.
-
-    Its last content block may be incomplete, its `stop_reason` is `None`, and a tool's input holds what could be read
-    of it. `None` for any other error, and for an answer of more than 16 MB of events, which is not kept.
-    """
-    return getattr(error, "failover_partial_message", None)
 
 
 def attach(error: BaseException, route: Route) -> None:

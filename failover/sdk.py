@@ -168,11 +168,10 @@ def as_plain(response: ResponseWrapper, request: APIRequest, body: bytes) -> Res
     return wrapper
 
 
-def message_of(request: APIRequest, message: dict[str, Any]) -> Message | BetaMessage:
-    """A message from its JSON, in the type that this request's callers get, whatever may be missing in it."""
-    kind: Any = request.cast_to
-    known = isinstance(kind, type) and issubclass(kind, (Message, BetaMessage))
-    made: Message | BetaMessage = (kind if known else Message).construct(**message)
+def message_of(cast_to: Any, message: dict[str, Any]) -> Message | BetaMessage:
+    """A message from its JSON, in the type that its caller asked for, whatever may be missing in it."""
+    known = isinstance(cast_to, type) and issubclass(cast_to, (Message, BetaMessage))
+    made: Message | BetaMessage = (cast_to if known else Message).construct(**message)
     return made
 
 

@@ -1,7 +1,8 @@
 """What is left of a call once its answer has begun: the caller reads, and the verdict falls at the end.
 
-By then the middleware has returned, and whoever reads may be another thread, another task or a garbage collector.
-So everything that is told from here on is told in the context in which the call was made, by one of them at a time.
+By then the middleware has returned, and whoever reads may be another thread or task, while a third one or a garbage
+collector closes. So what is told from here on is told in the context in which the call was made, and only by the one
+who was first to end a stream; until another stream takes over, the call is in that one's hands.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import contextvars
 import threading
 from typing import Any
 
+import httpx2
+
 from .engine import Action, Begun, Finish
 from .exchange import Exchange
 from .judging import failure_of
 from .opened import Opened
+from .partial import keep
 from .recording import EXTENSION, attach
-from .sdk import message_of
 from .stream.message import Collected, collect
 from .stream.resume import Splice, obstacle
 
@@ -36,7 +39,8 @@ class Tail:
         self._exchange = exchange
         self._opened: Opened | None = opened
         self._context = exchange.context = contextvars.copy_context()
-        self._turn = threading.RLock()
+        self._lock = threading.RLock()  # held for an assignment, and re-entrant for a finaliser that comes in between
+        self._closed = False
         self._given: list[bytes] | None = []
         self._size = 0
         self._splice: Splice | None = None
@@ -55,11 +59,15 @@ class Tail:
         return events
 
     def ended(self) -> None:
-        """The stream that was being read is over; tell the call, which decides what comes now."""
-        with self._turn:
-            opened, self._opened = self._opened, None
-            if opened is not None:
-                self._context.run(self._report, opened)
+        """The stream that was being read is over; tell the call, which decides what comes now.
+
+        Raises:
+            httpx2.StreamClosed: somebody else has closed it.
+        """
+        opened = self._taken()
+        if opened is None:
+            raise httpx2.StreamClosed
+        self._context.run(self._report, opened)
 
     def go_on(self, action: Action) -> Opened | None:
         """What to read now; `None` at the end of a complete answer.
@@ -67,25 +75,39 @@ class Tail:
         Raises:
             anthropic.APIError: the answer broke, and nobody took over; with its route and what had been given.
         """
-        exchange = self._exchange
-        with self._turn:
-            if isinstance(action, Begun) and exchange.opened is not None:
-                self._opened = exchange.opened
-                self._splice = self._spliced()
-                self.extensions[EXTENSION] = action.route
-                return self._opened
-            if isinstance(action, Finish):
-                self._context.run(self._finish)
-        if self._failure is not None and isinstance(action, Finish) and action.outcome == "interrupted":
-            raise self._failure
-        return None
+        if isinstance(action, Finish):
+            self._context.run(self._finish)
+            if self._failure is not None and action.outcome == "interrupted":
+                raise self._failure
+            return None
+        opened = self._exchange.opened
+        if opened is None or not isinstance(action, Begun):
+            raise RuntimeError("nothing has begun, and nothing is over")
+        self._splice = self._spliced()
+        self.extensions[EXTENSION] = action.route
+        with self._lock:
+            self._opened = opened
+        if self._closed:  # while the stream was taken over
+            opened.first = None
+            self.close()
+        return opened
 
     def close(self) -> None:
         """Nobody reads on. An answer that was not complete until then gets no verdict."""
-        with self._turn:
+        self._closed = True
+        opened = self._taken()
+        if opened is not None:
+            self._context.run(self._close, opened)
+
+    def abandon(self) -> None:
+        """An error that is no answer has ended the call between two streams."""
+        self._context.run(self._abandon)
+
+    def _taken(self) -> Opened | None:
+        """The stream that is being read, for whoever is the first to end it."""
+        with self._lock:
             opened, self._opened = self._opened, None
-            if self._exchange.call.route is None:
-                self._context.run(self._close, opened)
+            return opened
 
     def _report(self, opened: Opened) -> None:
         exchange = self._exchange
@@ -93,12 +115,14 @@ class Tail:
         if outcome.then == "return":
             exchange.call.report(outcome)
             return
-        given = self._collected()
         mode = exchange.rules.on_interrupt
-        why = None if mode == "raise" else obstacle(mode, exchange.body, given)
-        resume = None if mode == "raise" or why is not None else mode
-        exchange.call.report(outcome, resume=resume, why=why)
-        exchange.takes_over = given if resume == "continue" else None
+        if mode == "raise":
+            exchange.call.report(outcome)
+        else:
+            given = self._collected()
+            why = obstacle(mode, exchange.body, given)
+            exchange.call.report(outcome, resume=mode if why is None else None, why=why)
+            exchange.takes_over = given if mode == "continue" else None
         self._from = (exchange.sent_model, outcome.error_type)
         self._failure = self._failure or failure_of(opened)
         exchange.opened = None
@@ -111,17 +135,17 @@ class Tail:
         model, error_type = self._from
         return Splice(mode, given, from_model=model, to_model=self._exchange.sent_model, error_type=error_type)
 
-    def _close(self, opened: Opened | None) -> None:
-        exchange = self._exchange
-        if opened is None:
-            exchange.call.abandon("cancelled")
-        else:
-            opened.listening.broke("closed")
-            outcome = exchange.judge(opened)
-            if outcome.counts == "neutral" and outcome.then == "return":
-                exchange.call.abandon("cancelled", outcome)
-            else:
-                exchange.call.report(outcome)
+    def _close(self, opened: Opened) -> None:
+        opened.listening.broke("closed")
+        outcome = self._exchange.judge(opened)
+        if outcome.stream == "closed":
+            self._exchange.call.abandon("cancelled", outcome)
+        else:  # its end was read already, and not yet given
+            self._exchange.call.report(outcome)
+        self._finish()
+
+    def _abandon(self) -> None:
+        self._exchange.call.abandon("cancelled")
         self._finish()
 
     def _finish(self) -> None:
@@ -129,9 +153,8 @@ class Tail:
         failure = self._failure
         if failure is not None:
             attach(failure, route)
-            given = self._collected()
-            if given is not None:
-                failure.failover_partial_message = message_of(self._exchange.request, given.so_far())  # type: ignore[attr-defined]
+            if self._given is not None:
+                keep(failure, b"".join(self._given), self._exchange.request)
 
     def _collected(self) -> Collected | None:
         """What the caller has been given; `None` if it was not kept or makes no sense."""

@@ -16,7 +16,7 @@ LAYERS = (
     ("policy",),
     ("engine",),
     ("circuits", "read_limit", "recording", "sdk", "stream", "telemetry", "time_outs"),
-    ("edge", "opened"),
+    ("edge", "opened", "partial"),
     ("judging",),
     ("exchange",),
     ("sending", "tail"),

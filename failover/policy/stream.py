@@ -21,9 +21,9 @@ class StreamRules(Part):
     idle: Off[Seconds] = 120.0
     """Between two pieces of content, while the program is reading."""
     pings: Literal["silence", "thinking", "life"] = "thinking"
-    """What the API's `ping` events say to both clocks: nothing, that the model lives while it is thinking (it may then
-    send no content for minutes, https://platform.claude.com/docs/en/build-with-claude/extended-thinking), or that it
-    lives."""
+    """What the API's `ping` events say to both clocks: nothing; that the model lives, while it thinks or a tool that the
+    API runs for it works (either may take minutes without content,
+    https://platform.claude.com/docs/en/build-with-claude/extended-thinking); or that it lives, whatever it does."""
     on_interrupt: Literal["raise", "restart", "continue"] = "raise"
     """What happens to a stream that breaks after the caller was given some of it."""
     collect_over: Annotated[Off[Count], Field(examples=["16000"])] = None

@@ -18,6 +18,8 @@ __all__ = ["Listening", "Patience"]
 
 _PLAIN_DELTA = b'event: content_block_delta\ndata: {"'
 _CONTENT = frozenset({b"content_block_delta", b"content_block_stop", b"message_delta", b"message_stop"})
+_RUN_BY_THE_API = frozenset({"server_tool_use", "mcp_tool_use"})
+_SILENT_WORK = _RUN_BY_THE_API | {"thinking", "redacted_thinking"}
 _FOREVER = float("inf")
 
 
@@ -65,7 +67,10 @@ class Patience:
         self._until = _FOREVER
 
     def thinking(self, *, now: bool) -> None:
-        """A block began, or ended: whether the model is thinking in it. One that thinks has begun to answer."""
+        """A block began, or ended: whether the model now thinks, or waits for a tool that the API runs for it.
+
+        One that does has begun to answer, and may send nothing but pings for minutes.
+        """
         self._thinking = now
         if now:
             self._left = self._idle
@@ -79,7 +84,7 @@ class Patience:
 class Listening:
     """One stream of events. Used by one reader at a time; it is given what was read and does no reading."""
 
-    __slots__ = ("_held", "_reader", "begun", "cause", "end", "error", "patience", "stopped")
+    __slots__ = ("_block", "_held", "_reader", "begun", "cause", "end", "error", "patience", "stopped")
 
     def __init__(self, patience: Patience) -> None:
         self.patience = patience
@@ -95,6 +100,7 @@ class Listening:
         """What broke it, if an exception did."""
         self._reader = EventReader()
         self._held: list[bytes] = []
+        self._block = ""
 
     def feed(self, piece: bytes) -> bytes:
         """What may be passed on now that this piece was read: whole events, as they came; often nothing at first."""
@@ -147,13 +153,15 @@ class Listening:
         elif name == b"ping":
             self.patience.ping()
         elif name == b"content_block_start":
-            self.patience.thinking(now=_thinks(event))
+            self._block = _kind_of_block(event)
+            self.patience.thinking(now=self._block in _SILENT_WORK)
+            return self.begun  # an empty block is nothing to show, but a sign of life
         elif name in _CONTENT:
             if name == b"content_block_delta" and not holds_an_object(event):
                 self.end = "malformed"
                 return False
             if name == b"content_block_stop":
-                self.patience.thinking(now=False)
+                self.patience.thinking(now=self._block in _RUN_BY_THE_API)
             self.stopped = name == b"message_stop"
             return True
         return False
@@ -177,9 +185,8 @@ def _is_json(data: bytes) -> bool:
     return True
 
 
-def _thinks(event: bytes) -> bool:
+def _kind_of_block(event: bytes) -> str:
     try:
-        kind = json.loads(data_of(event))["content_block"]["type"]
+        return str(json.loads(data_of(event))["content_block"]["type"])
     except (ValueError, KeyError, TypeError):
-        return False
-    return kind in ("thinking", "redacted_thinking")
+        return ""

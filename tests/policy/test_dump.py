@@ -24,6 +24,7 @@ from failover.policy import (
     RetryBudget,
     Rung,
     SlowRate,
+    StreamRules,
     Trip,
     parse_policy,
 )
@@ -111,6 +112,13 @@ def _policies(draw):
     )
     rules = st.builds(ErrorRule, do=st.sampled_from(["next", "raise"]), counts=st.sampled_from([None, "neutral"]))
     errors = draw(st.dictionaries(st.sampled_from([*ERROR_TYPES, "529"]), rules, max_size=3))
+    stream = StreamRules(
+        first_event=draw(_off(SECONDS)),
+        idle=draw(_off(SECONDS)),
+        pings=draw(st.sampled_from(["silence", "thinking", "life"])),
+        on_interrupt=draw(st.sampled_from(["raise", "restart", "continue"])),
+        collect_over=draw(_off(COUNTS)),
+    )
     description = draw(st.text("aß5 :#'\"\\-~\n", max_size=20))
     return Policy(
         version=1,
@@ -120,6 +128,7 @@ def _policies(draw):
         retry=draw(_retries()),
         breaker=breaker,
         errors=errors,
+        stream=stream,
     )
 
 
