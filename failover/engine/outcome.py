@@ -95,7 +95,7 @@ _BY_STATUS: dict[int, str] = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-_STATUS_OF = {error_type: status for status, error_type in reversed(_BY_STATUS.items())}
+_STATUS_OF = {error_type: status for status, error_type in _BY_STATUS.items()}  # of two the later: 504, not 408
 _BROKEN_STREAMS: dict[StreamEnd, str] = {
     "cut": "connection_error",
     "stall": "client_timeout_error",

@@ -180,7 +180,7 @@ class Listening:
 def _is_json(data: bytes) -> bool:
     try:
         json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -188,5 +188,5 @@ def _is_json(data: bytes) -> bool:
 def _kind_of_block(event: bytes) -> str:
     try:
         return str(json.loads(data_of(event))["content_block"]["type"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return ""

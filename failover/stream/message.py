@@ -5,6 +5,7 @@ Events: https://platform.claude.com/docs/en/build-with-claude/streaming#event-ty
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -23,10 +24,11 @@ class Collected:
 
     def __init__(self) -> None:
         self.message: dict[str, Any] = {}
-        """The message so far; empty before its `message_start`."""
+        """The message so far, up to the last block that ended; empty before its `message_start`."""
         self.open: int | None = None
         """The index of the content block that has not ended."""
-        self._inputs: dict[int, list[str]] = {}
+        self._pieces: dict[str, list[str]] = {}
+        """Of the open block, what its deltas have brought for each of its fields."""
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take one event's data into the message."""
@@ -37,41 +39,41 @@ class Collected:
             self.open = event["index"]
             self.message["content"].append(dict(event["content_block"]))
         elif kind == "content_block_delta":
-            self._add_delta(event["index"], event["delta"])
+            self._add_delta(self.message["content"][event["index"]], event["delta"])
         elif kind == "content_block_stop":
-            self._read_input(event["index"], whole=True)
+            self._end_block(event["index"])
             self.open = None
         elif kind == "message_delta":
             self.message.update(event["delta"])
             self.message.update({key: value for key, value in event.items() if key not in _NOT_OF_THE_MESSAGE})
-            given = event.get("usage") or {}
-            self.message["usage"] = {**self.message.get("usage", {}), **_present(given)}
+            self.message["usage"] = {**self.message.get("usage", {}), **_present(event.get("usage") or {})}
 
     def so_far(self) -> dict[str, Any]:
-        """The message as it stands, with what there is of a tool's input that has not ended."""
+        """The message as it stands, with what can be read of a tool's input that has not ended."""
         if self.open is not None:
-            self._read_input(self.open, whole=False)
+            with contextlib.suppress(ValueError):
+                self._end_block(self.open)
         return self.message
 
-    def _add_delta(self, index: int, delta: Mapping[str, Any]) -> None:
-        block = self.message["content"][index]
-        kind = delta["type"]
-        if kind == "input_json_delta":
-            self._inputs.setdefault(index, []).append(delta["partial_json"])
-        elif kind == "citations_delta":
+    def _add_delta(self, block: dict[str, Any], delta: Mapping[str, Any]) -> None:
+        if delta["type"] == "citations_delta":
             block["citations"] = [*(block.get("citations") or []), delta["citation"]]
-        else:
-            for key, value in delta.items():
-                if key != "type":  # text, thinking and their like come in pieces; a signature comes whole
-                    whole = key == "signature" or not isinstance(value, str)
-                    block[key] = value if whole else (block.get(key) or "") + value
+            return
+        for key, value in delta.items():
+            if key == "signature" or not isinstance(value, str):
+                block[key] = value
+            elif key != "type":  # text, thinking, a tool's input and their like come in pieces
+                self._pieces.setdefault(key, []).append(value)
 
-    def _read_input(self, index: int, *, whole: bool) -> None:
-        pieces = self._inputs.get(index)
-        if pieces:
-            text = "".join(pieces)
-            read = json.loads(text) if whole else jiter.from_json(text.encode(), partial_mode=True)
-            self.message["content"][index]["input"] = read
+    def _end_block(self, index: int) -> None:
+        """Put the pieces together; a tool's input that `max_tokens` cut short is read as far as it goes, as the SDK does."""
+        block, pieces = self.message["content"][index], self._pieces
+        self._pieces = {}
+        text = "".join(pieces.pop("partial_json", ()))
+        for key, values in pieces.items():
+            block[key] = (block.get(key) or "") + "".join(values)
+        if text:
+            block["input"] = jiter.from_json(text.encode(), partial_mode=True)
 
 
 def collect(events: bytes) -> Collected:
@@ -84,7 +86,8 @@ def collect(events: bytes) -> Collected:
     try:
         for data in parsed(events):
             collected.add(data)
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        collected.so_far()["content"]
+    except (KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("the events of this stream do not make a message") from error
     return collected
 

@@ -40,7 +40,9 @@ class EventReader:
                 return b"", []
             piece = self.rest()
             self._pieces = []
-        elif piece.find(b"\n\n") == len(piece) - 2 and b"\r" not in piece:  # one event, the commonest read
+        elif (
+            len(piece) > 1 and piece.find(b"\n\n") == len(piece) - 2 and b"\r" not in piece
+        ):  # one event: the common read
             return piece, [piece]
         events = _cut(piece)
         rest = events.pop()
