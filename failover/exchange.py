@@ -80,7 +80,7 @@ class Exchange:
         "_until",
         "body",
         "call",
-        "collecting",
+        "collects",
         "context",
         "opened",
         "request",
@@ -114,15 +114,14 @@ class Exchange:
         """What the caller has been given, if what is sent now is to continue it."""
         self.context: contextvars.Context | None = None
         """Where the call was made, once its answer is read elsewhere."""
-        collects = self._collects(rules.collect_over)
+        self.collects = self._is_to_be_collected(rules.collect_over)
+        """Whether a stream is read to its end here, for a caller who asked for none."""
         self.call = Call(
             plan,
             services,
-            least=0.0 if request.stream or collects else least_seconds(body),
+            least=0.0 if request.stream or self.collects else least_seconds(body),
             sdk_retries_taken=request.retries_taken,
         )
-        self.collecting = self._note_first_content if collects else None
-        """What to call at the first content of a stream that is read to its end for a caller who asked for none."""
 
     def next(self) -> Action:
         """What to do now."""
@@ -135,11 +134,11 @@ class Exchange:
         body = _patched(self.body, candidate.rung) if candidate.index else self.body
         if self.takes_over is not None:
             body = continuation(body, self.sent_model, self.takes_over)
-        if self.collecting is not None:
+        if self.collects:
             body = {**body, "stream": True}
         changes: dict[str, Any] = {} if body is self.request.json else {"json_data": body}
         seconds = send.timeout
-        if self.collecting is not None or self.request.stream:
+        if self.collects or self.request.stream:
             self._sent_at = self._now()
             self._until = _FOREVER if seconds is None else self._sent_at + seconds
             seconds = least_of(seconds, self._plan.policy.stream.first_event)
@@ -148,7 +147,7 @@ class Exchange:
             changes["timeout"] = timeout
         if not changes:
             return self.request
-        return with_options(self.request, changes, stream=None if self.collecting is None else True)
+        return with_options(self.request, changes, stream=True if self.collects else None)
 
     def listen(self, http: httpx2.Response) -> Listening | None:
         """How to listen to a streamed answer; `None` if it is not of server-sent events, as from Bedrock."""
@@ -174,7 +173,7 @@ class Exchange:
         if self.call.route is not None:
             return  # it was given up in the meantime
         if isinstance(answer, Opened):
-            if self.collecting is None and answer.listening.begun:
+            if not self.collects and answer.listening.begun:
                 self.opened = answer
                 self._answers.append(None)
                 self.call.begin(success(answer.http.status_code, answer.http.headers))
@@ -214,10 +213,11 @@ class Exchange:
             return response, outcome
         return error, outcome
 
-    def _note_first_content(self) -> None:
+    def note_first_content(self) -> None:
+        """Content has begun to come that is collected here."""
         self.call.begin(success(200, {}), given=False)
 
-    def _collects(self, over: int | None) -> bool:
+    def _is_to_be_collected(self, over: int | None) -> bool:
         """Whether a call without streaming is to be sent as a stream, for the length that its answer may have."""
         tokens = self.body.get("max_tokens")
         wanted = over is not None and not self.request.stream and isinstance(tokens, int) and tokens > over

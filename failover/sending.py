@@ -39,7 +39,7 @@ def send(exchange: Exchange, request: APIRequest, call_next: CallNext) -> Answer
             if is_answer(http):
                 _refuse_no_message(request, http, response.parse())
         elif request.stream and (listening := exchange.listen(http)) is not None:
-            return SyncOpened(response, listening).begin(exchange.collecting)
+            return SyncOpened(response, listening).begin(exchange.note_first_content if exchange.collects else None)
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
     return response
@@ -60,7 +60,9 @@ async def send_async(exchange: Exchange, request: APIRequest, call_next: AsyncCa
             if is_answer(http):
                 _refuse_no_message(request, http, await response.parse())
         elif request.stream and (listening := exchange.listen(http)) is not None:
-            return await AsyncOpened(response, listening).begin(exchange.collecting)
+            return await AsyncOpened(response, listening).begin(
+                exchange.note_first_content if exchange.collects else None
+            )
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
     return response
