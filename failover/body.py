@@ -6,6 +6,7 @@ These are thin twins, one for sync and one for async clients; all that they deci
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any, cast
 
@@ -25,6 +26,7 @@ class _GuardedBody(httpx2.SyncByteStream):
     def __init__(self, tail: Tail, opened: SyncOpened, drive: Callable[[], Action]) -> None:
         self._tail = tail
         self._opened: SyncOpened | None = opened
+        self._http = opened.http
         self._drive = drive
 
     def __iter__(self) -> Iterator[bytes]:
@@ -46,6 +48,11 @@ class _GuardedBody(httpx2.SyncByteStream):
             raise
         return cast("SyncOpened | None", self._tail.go_on(action))
 
+    @property
+    def elapsed(self) -> dt.timedelta | None:
+        """Where a response looks for the time that its body took."""
+        return _elapsed(self._http)
+
     def close(self) -> None:
         self._tail.close()
         if self._opened is not None:
@@ -61,6 +68,7 @@ class _AsyncGuardedBody(httpx2.AsyncByteStream):
     def __init__(self, tail: Tail, opened: AsyncOpened, drive: Callable[[], Awaitable[Action]]) -> None:
         self._tail = tail
         self._opened: AsyncOpened | None = opened
+        self._http = opened.http
         self._drive = drive
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
@@ -82,6 +90,11 @@ class _AsyncGuardedBody(httpx2.AsyncByteStream):
             raise
         return cast("AsyncOpened | None", self._tail.go_on(action))
 
+    @property
+    def elapsed(self) -> dt.timedelta | None:
+        """Where a response looks for the time that its body took."""
+        return _elapsed(self._http)
+
     async def aclose(self) -> None:
         self._tail.close()
         if self._opened is not None:
@@ -91,6 +104,10 @@ class _AsyncGuardedBody(httpx2.AsyncByteStream):
         """Nobody has read it to its end or closed it: its permit goes back all the same; its connection cannot."""
         with contextlib.suppress(Exception):  # as the interpreter ends, anything may be gone
             self._tail.close()
+
+
+def _elapsed(http: httpx2.Response) -> dt.timedelta | None:
+    return getattr(http.stream, "elapsed", None)
 
 
 def hand_out(exchange: Exchange, begun: Begun, drive: Callable[[], Action]) -> Answer:

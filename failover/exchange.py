@@ -15,7 +15,7 @@ import httpx2
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, Middleware
 
 from .edge import raise_if_given_up
-from .engine import Action, Call, Finish, Outcome, Plan, Send, Services, success
+from .engine import Action, Call, Finish, Outcome, Plan, Send, Services, judge_malformed, success
 from .engine.route import Route
 from .errors import CircuitOpen
 from .judging import failure_of, judge_answer, judge_opened
@@ -44,6 +44,7 @@ Answer: TypeAlias = Any
 """What came back: an `APIResponse`, an error, or whatever an inner middleware chose to return instead."""
 
 _MESSAGES_PATH = "/v1/messages"
+_OK = 200
 _BINARY = "vnd.amazon.eventstream"
 _FOREVER = float("inf")
 _ANSWERED = frozenset({"primary", "fallback"})
@@ -181,7 +182,9 @@ class Exchange:
             answer, outcome = self._ended_unseen(answer)
         else:
             outcome = judge_answer(answer, self.sent_model, self._plan.policy.errors)
-            if outcome.then == "return" and isinstance(answer, (APIResponse, AsyncAPIResponse)):
+            if outcome.then == "return" and self.context is not None:  # no end for a stream that the caller is reading
+                outcome = judge_malformed(_OK, {}, self._plan.policy.errors)
+            elif outcome.then == "return" and isinstance(answer, (APIResponse, AsyncAPIResponse)):
                 outcome = self._left_to_the_caller(answer.http_response, outcome)
         self._answers.append(answer)
         self.call.report(outcome)
@@ -215,7 +218,7 @@ class Exchange:
 
     def note_first_content(self) -> None:
         """Content has begun to come that is collected here."""
-        self.call.begin(success(200, {}), given=False)
+        self.call.begin(success(_OK, {}), given=False)
 
     def _is_to_be_collected(self, over: int | None) -> bool:
         """Whether a call without streaming is to be sent as a stream, for the length that its answer may have."""

@@ -133,7 +133,8 @@ class Tail:
         if given is None or mode == "raise":
             raise RuntimeError("nothing to go on from")
         model, error_type = self._from
-        return Splice(mode, given, from_model=model, to_model=self._exchange.sent_model, error_type=error_type)
+        to_model = self._exchange.sent_model
+        return Splice(mode, given, from_model=model, to_model=to_model, error_type=error_type, before=self._splice)
 
     def _close(self, opened: Opened) -> None:
         opened.listening.broke("closed")

@@ -131,11 +131,12 @@ class Listening:
             return b""
         rest = self._reader.rest()  # what lacks the empty line that would end it; half an event is nobody's
         name = name_of(rest)
-        if name == b"message_stop":
+        whole = _is_json(data_of(rest))
+        if name == b"message_stop" and whole:
             self.stopped, self.end = True, "complete"
             return self._released(rest, begins=True)
         self.end = "truncated"
-        if name == b"error" and _is_json(data_of(rest)):
+        if name == b"error" and whole:
             self.end, self.error = "error", data_of(rest)
         return b""
 

@@ -12,11 +12,13 @@ from typing import Any
 
 import jiter
 
-from .sse import EventReader, data_of
+from .sse import data_of, name_of, split
 
 __all__ = ["Collected", "collect", "merged_usage", "parsed"]
 
 _NOT_OF_THE_MESSAGE = frozenset({"type", "delta", "usage"})
+_MAY_BE_NULL = frozenset({"stop_reason", "stop_sequence", "stop_details"})
+_WHOLE = frozenset({"signature_delta", "compaction_delta"})
 
 
 class Collected:
@@ -27,8 +29,8 @@ class Collected:
         """The message so far, up to the last block that ended; empty before its `message_start`."""
         self.open: int | None = None
         """The index of the content block that has not ended."""
-        self._pieces: dict[str, list[str]] = {}
-        """Of the open block, what its deltas have brought for each of its fields."""
+        self._pieces: dict[int, dict[str, list[str]]] = {}
+        """For each block, what its deltas have brought for each of its fields."""
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take one event's data into the message."""
@@ -36,44 +38,53 @@ class Collected:
         if kind == "message_start":
             self.message = {**event["message"], "content": []}
         elif kind == "content_block_start":
-            self.open = event["index"]
-            self.message["content"].append(dict(event["content_block"]))
+            self._start_block(event["index"], event["content_block"])
         elif kind == "content_block_delta":
-            self._add_delta(self.message["content"][event["index"]], event["delta"])
+            self._add_delta(event["index"], event["delta"])
         elif kind == "content_block_stop":
-            self._end_block(event["index"])
+            self._put_together(event["index"])
             self.open = None
         elif kind == "message_delta":
-            self.message.update(event["delta"])
-            self.message.update({key: value for key, value in event.items() if key not in _NOT_OF_THE_MESSAGE})
+            said = {**event["delta"], **{key: event[key] for key in event if key not in _NOT_OF_THE_MESSAGE}}
+            self.message.update({key: said[key] for key in said if said[key] is not None or key in _MAY_BE_NULL})
             self.message["usage"] = {**self.message.get("usage", {}), **_present(event.get("usage") or {})}
 
     def so_far(self) -> dict[str, Any]:
         """The message as it stands, with what can be read of a tool's input that has not ended."""
         if self.open is not None:
             with contextlib.suppress(ValueError):
-                self._end_block(self.open)
+                self._put_together(self.open)
         return self.message
 
-    def _add_delta(self, block: dict[str, Any], delta: Mapping[str, Any]) -> None:
-        if delta["type"] == "citations_delta":
+    def _start_block(self, index: int, block: Mapping[str, Any]) -> None:
+        self.open = index
+        self._pieces[index] = {}
+        self.message["content"].append(dict(block))
+        if block["type"] == "fallback":  # the message is said to be of the model that goes on
+            self.message["model"] = block["to"]["model"]
+
+    def _add_delta(self, index: int, delta: Mapping[str, Any]) -> None:
+        block, kind = self.message["content"][index], delta["type"]
+        if kind == "citations_delta":
             block["citations"] = [*(block.get("citations") or []), delta["citation"]]
             return
         for key, value in delta.items():
-            if key == "signature" or not isinstance(value, str):
+            if key == "type":
+                continue
+            if kind in _WHOLE or not isinstance(value, str):
                 block[key] = value
-            elif key != "type":  # text, thinking, a tool's input and their like come in pieces
-                self._pieces.setdefault(key, []).append(value)
+            else:  # text, thinking, a tool's input and their like come in pieces
+                self._pieces[index].setdefault(key, [block.get(key) or ""]).append(value)
 
-    def _end_block(self, index: int) -> None:
-        """Put the pieces together; a tool's input that `max_tokens` cut short is read as far as it goes, as the SDK does."""
-        block, pieces = self.message["content"][index], self._pieces
-        self._pieces = {}
-        text = "".join(pieces.pop("partial_json", ()))
-        for key, values in pieces.items():
-            block[key] = (block.get(key) or "") + "".join(values)
-        if text:
-            block["input"] = jiter.from_json(text.encode(), partial_mode=True)
+    def _put_together(self, index: int) -> None:
+        """A tool's input that `max_tokens` cut short is read as far as it goes, as the SDK does."""
+        block = self.message["content"][index]
+        for key, values in self._pieces[index].items():
+            text = "".join(values)
+            if key != "partial_json":
+                block[key] = text
+            elif text:
+                block["input"] = jiter.from_json(text.encode(), partial_mode=True)
 
 
 def collect(events: bytes) -> Collected:
@@ -93,11 +104,15 @@ def collect(events: bytes) -> Collected:
 
 
 def parsed(events: bytes) -> list[dict[str, Any]]:
-    """The data of whole events, those without any left out."""
-    reader = EventReader()
-    _, found = reader.feed(events)
-    data = [data_of(event) for event in (*found, reader.rest())]
-    return [json.loads(text) for text in data if text]
+    """The data of events; one without a name or without data says nothing, as to the SDK.
+
+    Raises:
+        ValueError: the data of an event is no JSON object.
+    """
+    read = [json.loads(data) for event in split(events) if name_of(event) and (data := data_of(event))]
+    if not all(isinstance(data, dict) for data in read):
+        raise ValueError("the data of an event is no object")
+    return read
 
 
 def merged_usage(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 from failover.events import Resumption
 
 from .message import Collected, merged_usage, parsed
-from .sse import event
+from .sse import event, split
 
 __all__ = ["Splice", "continuation", "obstacle", "without_seams"]
 
@@ -82,7 +82,7 @@ def without_seams(body: dict[str, Any]) -> dict[str, Any]:
     cleaned = [_without_seams(message) for message in messages]
     if all(after is before for after, before in zip(cleaned, messages, strict=True)):
         return body
-    return {**body, "messages": cleaned}
+    return {**body, "messages": [message for message in cleaned if message is not None]}
 
 
 class Splice:
@@ -96,6 +96,7 @@ class Splice:
         from_model: str,
         to_model: str,
         error_type: str | None,
+        before: Splice | None = None,
     ) -> None:
         """Begin after what was given.
 
@@ -105,6 +106,7 @@ class Splice:
             from_model: who said it.
             to_model: who goes on.
             error_type: what broke the stream.
+            before: the splice whose attempt broke, if this is not the first.
         """
         trigger = {"type": "interruption", "mode": mode, "error_type": error_type}
         seam = {"type": "fallback", "from": {"model": from_model}, "to": {"model": to_model}, "trigger": trigger}
@@ -114,32 +116,43 @@ class Splice:
         frames.append({"type": "content_block_stop", "index": index})
         self._pending = b"".join(event(frame) for frame in frames)
         self._offset = index + 1
-        self._before = collected.message.get("usage") or {}
+        self._before = (collected.message.get("usage") or {}) if before is None else before.spent
         self._usage: dict[str, Any] = {}
         said = _text(collected.message["content"]) if mode == "continue" else ""
         self._repeated = said[len(said.rstrip()) :]
         """White space that the caller has already, and that whoever continues may begin with once more."""
 
-    def rewrite(self, events: bytes) -> bytes:
-        """Whole events of the attempt, as the caller may get them."""
-        pending, self._pending = self._pending, b""
-        return pending + b"".join(event(data) for data in map(self._rewritten, parsed(events)) if data)
+    @property
+    def spent(self) -> dict[str, Any]:
+        """The usage of all attempts so far, as far as they have told it."""
+        return merged_usage(self._before, self._usage)
 
-    def _rewritten(self, data: dict[str, Any]) -> dict[str, Any] | None:
+    def rewrite(self, events: bytes) -> bytes:
+        """Whole events of the attempt, as the caller may get them; what cannot be read passes as it is."""
+        pending, self._pending = self._pending, b""
+        return pending + b"".join(map(self._rewritten, split(events)))
+
+    def _rewritten(self, said: bytes) -> bytes:
+        try:
+            for data in parsed(said):
+                return self._moved(data)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            pass  # the SDK will say what it thinks of it
+        return said
+
+    def _moved(self, data: dict[str, Any]) -> bytes:
         kind = data["type"]
         if kind == "message_start":
             self._usage = data["message"].get("usage") or {}
-            return None
+            return b""
         if kind.startswith("content_block"):
             self._without_what_is_repeated(data)
-            return {**data, "index": data["index"] + self._offset}
-        if kind == "message_delta":
-            own = {
-                **self._usage,
-                **{key: count for key, count in (data.get("usage") or {}).items() if count is not None},
-            }
-            return {**data, "usage": merged_usage(self._before, own)}
-        return data
+            data = {**data, "index": data["index"] + self._offset}
+        elif kind == "message_delta":
+            given = (data.get("usage") or {}).items()
+            self._usage = {**self._usage, **{key: count for key, count in given if count is not None}}
+            data = {**data, "usage": self.spent}
+        return event(data)
 
     def _without_what_is_repeated(self, data: dict[str, Any]) -> None:
         delta = data.get("delta") or {}
@@ -189,4 +202,4 @@ def _without_seams(message: Any) -> Any:
             kept.append(block)
         elif block["trigger"].get("mode") == "restart":
             kept.clear()
-    return {**message, "content": kept}
+    return {**message, "content": kept} if kept else None  # an answer of which nothing is left is none

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["EventReader", "data_of", "event", "holds_an_object", "name_of"]
+__all__ = ["EventReader", "data_of", "event", "holds_an_object", "name_of", "split"]
 
 _BOM = b"\xef\xbb\xbf"
 # A line's end, and then the end of an empty line. The first `\n` of `\r\n` ends no line of its own.
@@ -22,10 +22,11 @@ _OVERLAP = 3  # bytes of the longest end of an event that may stand at the end o
 class EventReader:
     """Cuts a stream of bytes into whole events; what is not yet whole is kept back."""
 
-    __slots__ = ("_fresh", "_pieces")
+    __slots__ = ("_fresh", "_pieces", "_seam")
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
+        self._seam = b""
         self._fresh = True
 
     def feed(self, piece: bytes) -> tuple[bytes, list[bytes]]:
@@ -33,10 +34,9 @@ class EventReader:
         if self._fresh:
             piece = self._without_bom(piece)
         if self._pieces:
-            last = self._pieces[-1]
-            seam = last[-_OVERLAP:] if len(last) >= _OVERLAP else self.rest()[-_OVERLAP:]
             self._pieces.append(piece)
-            if not _holds_an_end(seam + piece):
+            if not _holds_an_end(self._seam + piece):
+                self._seam = (self._seam + piece[-_OVERLAP:])[-_OVERLAP:]
                 return b"", []
             piece = self.rest()
             self._pieces = []
@@ -47,6 +47,7 @@ class EventReader:
         events = _cut(piece)
         rest = events.pop()
         self._pieces = [rest] if rest else []
+        self._seam = rest[-_OVERLAP:]
         return (piece[: len(piece) - len(rest)] if rest else piece), events
 
     def rest(self) -> bytes:
@@ -59,9 +60,15 @@ class EventReader:
         self._pieces = []
         self._fresh = len(begun) < len(_BOM) and _BOM.startswith(begun)
         if self._fresh:
-            self._pieces = [begun]
+            self._pieces = [begun] if begun else []
             return b""
         return begun.removeprefix(_BOM)
+
+
+def split(events: bytes) -> list[bytes]:
+    """Bytes event by event; the last may lack the empty line that would end it."""
+    parts = _cut(events)
+    return parts if parts[-1] else parts[:-1]
 
 
 def _holds_an_end(data: bytes) -> bool:

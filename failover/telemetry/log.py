@@ -45,7 +45,7 @@ class LogListener:
     | a circuit closed | INFO |
     | a circuit is half open | DEBUG |
     | a call whose every model failed | ERROR |
-    | a stream that broke while it was being read | ERROR, or WARNING if another model takes over |
+    | a stream that broke while it was being read | ERROR, or WARNING if another try takes over |
     | a call that open circuits refused | WARNING |
 
     The same facts are in each record's attribute `failover`, a dict whose `event` is `switch`, `opened`, `closed`,
@@ -157,7 +157,7 @@ def _why(event: BreakerTransition) -> str:
 
 def _interrupted(event: StreamInterrupted) -> None:
     lost = event.then == "raise"
-    what = "its caller gets the error" if lost else f"{event.then} with another model"
+    what = "its caller gets the error" if lost else f"{event.then} with the next try"
     _log.log(
         logging.ERROR if lost else logging.WARNING,
         "%s broke off in the middle of its answer (%s): %s",

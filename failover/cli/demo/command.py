@@ -24,6 +24,7 @@ from .live import LEAST_COLUMNS, LEAST_ROWS, LiveView
 from .one_call import make_one_call
 from .plain import PlainView
 from .script import Script, write_script
+from .streams import OverloadedStreams, print_streams
 from .summary import broken_promises, print_summary
 
 __all__ = ["demo"]
@@ -76,7 +77,11 @@ def demo(  # noqa: PLR0917 - one argument for each option, and Typer passes them
         with _tracing(otlp) as tracing, _quiet_log():
             demonstration = Demonstration(script, loaded, tracing.provider)
             _play(console, demonstration)
-        print_summary(console, demonstration, tracing.spans())
+            played = tracing.spans()
+            streams = OverloadedStreams(loaded, model, tracing)
+            run_interruptibly(streams.run)
+        print_summary(console, demonstration, played)
+        print_streams(console, streams)
         broken = broken_promises(demonstration)
         for promise in broken:
             typer.echo(f"failover: the demo failed: {promise}", err=True)

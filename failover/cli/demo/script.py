@@ -118,7 +118,7 @@ def _phases(scenario: Scenario) -> Iterator[Phase]:
 
 def _kind(rule: Rule) -> str | None:
     """What a rule does to an answer that is not streamed, in two or three words; `None` if it is at most slow."""
-    if rule.stream or not fnmatch.fnmatchcase(_MESSAGES_PATH, rule.path):
+    if rule.stream or rule.buffered or not fnmatch.fnmatchcase(_MESSAGES_PATH, rule.path):
         return None
     share = "" if rule.probability is None else f" {rule.probability:.0%}"
     if rule.status is not None:

@@ -21,6 +21,9 @@ _SHOWN = {
     "failover.attempt.reason": "reason",
     "failover.model.served": "served by",
     "failover.breaker.state": "circuit",
+    "failover.verdict": "verdict",
+    "failover.stream.end": "stream end",
+    "failover.stream.first_content": "first content",
 }
 _SHOWN_OF_EVENTS = {
     "failover.breaker.name": "circuit",
@@ -32,6 +35,8 @@ _SHOWN_OF_EVENTS = {
     "failover.skip.reason": "reason",
     "failover.wait.delay": "for",
     "failover.wait.cause": "cause",
+    "failover.stream.then": "then",
+    "failover.stream.why": "why",
 }
 
 
