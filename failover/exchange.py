@@ -216,6 +216,10 @@ class Exchange:
             return response, outcome
         return error, outcome
 
+    def as_asked(self, response: Answer) -> Answer:
+        """An answer that has been read: if a stream was to be collected, a gateway may have sent the message itself."""
+        return as_plain(response, self.request, response.http_response.content) if self.collects else response
+
     def note_first_content(self) -> None:
         """Content has begun to come that is collected here."""
         self.call.begin(success(_OK, {}), given=False)
@@ -223,8 +227,11 @@ class Exchange:
     def _is_to_be_collected(self, over: int | None) -> bool:
         """Whether a call without streaming is to be sent as a stream, for the length that its answer may have."""
         tokens = self.body.get("max_tokens")
-        wanted = over is not None and not self.request.stream and isinstance(tokens, int) and tokens > over
-        return wanted and reads_events(client_of(self._call_next))
+        if over is None or not isinstance(tokens, int) or tokens <= over:
+            return False
+        if self.request.stream or self.request.cast_to is httpx2.Response:  # that one the SDK hands out as it came
+            return False
+        return reads_events(client_of(self._call_next))
 
     def deliver(self, finish: Finish, owner: Middleware) -> Answer:
         """The answer for whoever is next outwards from `owner`; an error that has no response is raised.

@@ -6,7 +6,8 @@ when the SDK no longer looks as it expects.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 
 import anthropic
@@ -133,7 +134,7 @@ def reads_events(client: Any) -> bool:
 
 def streams_as(http: httpx2.Response, stream: Any, extensions: dict[str, Any]) -> httpx2.Response:
     """A response like this one whose body is another stream, of bytes that are decoded already."""
-    return httpx2.Response(
+    return _Decoded(
         http.status_code,
         headers=_headers_of_another_body(http, {}),
         stream=stream,
@@ -153,11 +154,14 @@ def as_plain(response: ResponseWrapper, request: APIRequest, body: bytes) -> Res
     """The answer to a request without streaming, in place of the streamed one that brought it."""
     http = response.http_response
     headers = _headers_of_another_body(http, {"content-type": "application/json"})
+    raw = httpx2.Response(
+        http.status_code, headers=headers, content=body, request=http.request, extensions=http.extensions
+    )
+    with contextlib.suppress(RuntimeError):  # not known before it was closed
+        raw.elapsed = http.elapsed
     kind: Any = type(response)
     wrapper: ResponseWrapper = kind(
-        raw=httpx2.Response(
-            http.status_code, headers=headers, content=body, request=http.request, extensions=http.extensions
-        ),
+        raw=raw,
         cast_to=request.cast_to,
         client=maker_of(response),
         stream=False,
@@ -220,6 +224,16 @@ def raising_response(
         options=request.options,
     )
     return wrapper
+
+
+class _Decoded(httpx2.Response):
+    """A response whose body needs no decoding, so that nothing is spent on it for each piece."""
+
+    def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        return super().iter_bytes(chunk_size) if self.is_stream_consumed else self.iter_raw(chunk_size)
+
+    def aiter_bytes(self, chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
+        return super().aiter_bytes(chunk_size) if self.is_stream_consumed else self.aiter_raw(chunk_size)
 
 
 class _RaisingStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):

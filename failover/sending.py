@@ -37,7 +37,8 @@ def send(exchange: Exchange, request: APIRequest, call_next: CallNext) -> Answer
         if not _is_left_to_the_caller(request, http):
             http.read()
             if is_answer(http):
-                _refuse_no_message(request, http, response.parse())
+                response = exchange.as_asked(response)
+                _refuse_no_message(exchange.request, http, response.parse())
         elif request.stream and (listening := exchange.listen(http)) is not None:
             return SyncOpened(response, listening).begin(exchange.note_first_content if exchange.collects else None)
     except Exception as error:  # noqa: BLE001 - sorted out there
@@ -58,7 +59,8 @@ async def send_async(exchange: Exchange, request: APIRequest, call_next: AsyncCa
         if not _is_left_to_the_caller(request, http):
             await http.aread()
             if is_answer(http):
-                _refuse_no_message(request, http, await response.parse())
+                response = exchange.as_asked(response)
+                _refuse_no_message(exchange.request, http, await response.parse())
         elif request.stream and (listening := exchange.listen(http)) is not None:
             return await AsyncOpened(response, listening).begin(
                 exchange.note_first_content if exchange.collects else None

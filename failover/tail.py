@@ -41,8 +41,8 @@ class Tail:
         self._context = exchange.context = contextvars.copy_context()
         self._lock = threading.RLock()  # held for an assignment, and re-entrant for a finaliser that comes in between
         self._closed = False
-        self._given: list[bytes] | None = []
-        self._size = 0
+        self._given: bytearray | None = bytearray()
+        self._so_far: Collected | None = None
         self._splice: Splice | None = None
         self._failure: Exception | None = None
         self._from: tuple[str, str | None] = ("", None)
@@ -52,9 +52,8 @@ class Tail:
         if self._splice is not None:
             events = self._splice.rewrite(events)
         if self._given is not None:
-            self._given.append(events)
-            self._size += len(events)
-            if self._size > _MOST_KEPT:
+            self._given += events
+            if len(self._given) > _MOST_KEPT:
                 self._given = None
         return events
 
@@ -119,7 +118,7 @@ class Tail:
         if mode == "raise":
             exchange.call.report(outcome)
         else:
-            given = self._collected()
+            given = self._so_far = self._collected()
             why = obstacle(mode, exchange.body, given)
             exchange.call.report(outcome, resume=mode if why is None else None, why=why)
             exchange.takes_over = given if mode == "continue" else None
@@ -128,8 +127,7 @@ class Tail:
         exchange.opened = None
 
     def _spliced(self) -> Splice:
-        given = self._collected()
-        mode = self._exchange.rules.on_interrupt
+        given, mode = self._so_far, self._exchange.rules.on_interrupt
         if given is None or mode == "raise":
             raise RuntimeError("nothing to go on from")
         model, error_type = self._from
@@ -155,11 +153,11 @@ class Tail:
         if failure is not None:
             attach(failure, route)
             if self._given is not None:
-                keep(failure, b"".join(self._given), self._exchange.request)
+                keep(failure, bytes(self._given), self._exchange.request)
 
     def _collected(self) -> Collected | None:
         """What the caller has been given; `None` if it was not kept or makes no sense."""
         if self._given is not None:
             with contextlib.suppress(ValueError):
-                return collect(b"".join(self._given))
+                return collect(bytes(self._given))
         return None

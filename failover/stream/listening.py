@@ -52,7 +52,9 @@ class Patience:
     def next_read(self) -> float | None:
         """Seconds that the next read may take; `None`: no limit; zero or less: it has been silent for too long."""
         now = self._asked_at = self._now()
-        limit = self._left if self.longest_read is None else min(self._left, self.longest_read)
+        limit = self._left
+        if self.longest_read is not None and self.longest_read < limit:
+            limit = self.longest_read
         if self._until != _FOREVER and not self._thinking:
             limit = min(limit, self._until - now)
         return None if limit == _FOREVER else limit
@@ -104,19 +106,14 @@ class Listening:
 
     def feed(self, piece: bytes) -> bytes:
         """What may be passed on now that this piece was read: whole events, as they came; often nothing at first."""
-        if self.stopped:
+        if self.begun and piece.startswith(_PLAIN_DELTA) and self._reader.is_one_event(piece):
+            self.patience.content()
             return piece
         self.patience.read()
         passed, events = self._reader.feed(piece)
         heard = False
         for index, event in enumerate(events):
-            if event.startswith(_PLAIN_DELTA):
-                heard = True
-                continue
-            heard = self._see(event) or heard
-            if self.stopped:
-                passed += self._reader.rest()
-                break
+            heard = (self.begun and event.startswith(_PLAIN_DELTA)) or self._see(event) or heard
             if self.end is not None:
                 passed = b"".join(events[:index])
                 break
@@ -150,7 +147,7 @@ class Listening:
         """Look at an event; whether it is content."""
         name = name_of(event)
         if name == b"error":
-            self.end, self.error = "error", data_of(event)
+            self.end, self.error = ("complete", b"") if self.stopped else ("error", data_of(event))
         elif name == b"ping":
             self.patience.ping()
         elif name == b"content_block_start":
@@ -158,12 +155,12 @@ class Listening:
             self.patience.thinking(now=self._block in _SILENT_WORK)
             return self.begun  # an empty block is nothing to show, but a sign of life
         elif name in _CONTENT:
-            if name == b"content_block_delta" and not holds_an_object(event):
+            if not (holds_an_object(event) if self.begun else _is_json(data_of(event))):
                 self.end = "malformed"
                 return False
             if name == b"content_block_stop":
                 self.patience.thinking(now=self._block in _RUN_BY_THE_API)
-            self.stopped = name == b"message_stop"
+            self.stopped = self.stopped or name == b"message_stop"
             return True
         return False
 

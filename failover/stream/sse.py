@@ -40,15 +40,15 @@ class EventReader:
                 return b"", []
             piece = self.rest()
             self._pieces = []
-        elif (
-            len(piece) > 1 and piece.find(b"\n\n") == len(piece) - 2 and b"\r" not in piece
-        ):  # one event: the common read
-            return piece, [piece]
         events = _cut(piece)
         rest = events.pop()
         self._pieces = [rest] if rest else []
         self._seam = rest[-_OVERLAP:]
         return (piece[: len(piece) - len(rest)] if rest else piece), events
+
+    def is_one_event(self, piece: bytes) -> bool:
+        """Whether a piece is just one whole event, the commonest read; it need not be fed then."""
+        return not self._pieces and piece.find(b"\n\n") == len(piece) - 2 and b"\r" not in piece
 
     def rest(self) -> bytes:
         """What has come of an event that is not whole."""
