@@ -2,6 +2,7 @@
 
     python -m benchmarks.overhead            the full run, a few minutes
     python -m benchmarks.overhead --quick    small counts: it shows that everything runs, its numbers mean little
+    python -m benchmarks.overhead stream     one part of it, or several
 
 Times are differences and ratios between variants that take turns within one run, never absolute claims. It exits
 with 0 whatever it measures.
@@ -14,27 +15,35 @@ import logging
 import sys
 from collections.abc import Iterator
 
-from . import circuit, imports, latency, outage, threads
+from . import circuit, imports, latency, outage, stream, stream_first, stream_memory, threads
 from .report import Row, machine, table
 from .timing import FULL, QUICK, Counts
 
 __all__ = ["main"]
+
+_PARTS = {
+    part.__name__.rpartition(".")[2]: part
+    for part in (latency, stream, stream_first, stream_memory, circuit, threads, imports, outage)
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run all measurements and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small counts: shows that it runs, measures little")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"only these: {', '.join(_PARTS)}")
     options = parser.parse_args(arguments)
+    if unknown := set(options.parts) - set(_PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}: choose from {', '.join(_PARTS)}")
     logging.getLogger("failover").setLevel(logging.CRITICAL)  # outages are what is measured here, not news
     print(machine(), end="\n\n")
-    print(table(_rows(QUICK if options.quick else FULL)))
+    print(table(_rows(options.parts or list(_PARTS), QUICK if options.quick else FULL)))
 
 
-def _rows(counts: Counts) -> Iterator[Row]:
-    for part in (latency, circuit, threads, imports, outage):
-        print(f"measuring: {part.__name__.rpartition('.')[2]} ...", file=sys.stderr, flush=True)
-        yield from part.rows(counts)
+def _rows(names: list[str], counts: Counts) -> Iterator[Row]:
+    for name in names:
+        print(f"measuring: {name} ...", file=sys.stderr, flush=True)
+        yield from _PARTS[name].rows(counts)
 
 
 if __name__ == "__main__":

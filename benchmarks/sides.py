@@ -115,6 +115,9 @@ class Side(Protocol):
     def look_at(self, client: Any, content: int, look: Callable[[], T]) -> T:
         """Look around while one stream is being read, as its caller has just been given the so-manieth content."""
 
+    def close(self, client: Any) -> None:
+        """Give up the client's connections."""
+
 
 class SyncSide:
     """`Anthropic` and `handle`."""
@@ -172,6 +175,10 @@ class SyncSide:
             if not content and not seen:
                 seen.append(look())
         return seen[0]
+
+    def close(self, client: anthropic.Anthropic) -> None:
+        """Give them up."""
+        client.close()
 
 
 class AsyncSide:
@@ -238,6 +245,10 @@ class AsyncSide:
             return seen[0]
 
         return self._loop.run_until_complete(read())
+
+    def close(self, client: anthropic.AsyncAnthropic) -> None:
+        """Give them up."""
+        self._loop.run_until_complete(client.close())
 
     def _timed(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> Block:
         async def block(calls: int) -> float:

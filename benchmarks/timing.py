@@ -33,10 +33,12 @@ class Counts:
     """Calls to a dead model."""
     outages: tuple[float, ...]
     """Lengths in seconds (of a clock that runs by itself)."""
+    megabytes: int
+    """Of a long stream."""
 
 
-FULL = Counts(rounds=200, slow_rounds=25, loops=500, calls=1000, outages=(20.0, 60.0, 200.0))
-QUICK = Counts(rounds=2, slow_rounds=1, loops=20, calls=100, outages=(20.0,))
+FULL = Counts(rounds=200, slow_rounds=25, loops=500, calls=1000, outages=(20.0, 60.0, 200.0), megabytes=100)
+QUICK = Counts(rounds=2, slow_rounds=1, loops=20, calls=100, outages=(20.0,), megabytes=2)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,14 @@ class Spread:
     median: float
     low: float
     high: float
+
+    def each_of(self, parts: int) -> Spread:
+        """The same for one of so many equal parts."""
+        return Spread(self.median / parts, self.low / parts, self.high / parts)
+
+    def less(self, other: float) -> Spread:
+        """The same without what is known to be something else."""
+        return Spread(self.median - other, self.low - other, self.high - other)
 
 
 def spread(values: Iterable[float]) -> Spread:

@@ -21,6 +21,15 @@ BUDGETS = {  # what a row begins with, and the budget that it must show
     "async, in the chain, 1 KB: with recorded spans": "≤ 90 µs",
     "async, handle alone, 1 KB: Failover over the no-op": "≤ 20 µs",
     "async, handle alone, 5 MB: Failover over the no-op": "≤ 20 µs",
+    "sync, stream of 500 events: added per event": "≤ 3 µs",
+    "sync, stream of 5,000 events: added per event": "≤ 3 µs",
+    "sync, stream of 5,000 events, read as bytes: added per event": "≤ 3 µs",
+    "async, stream of 500 events: added per event": "≤ 3 µs",
+    "async, stream of 5,000 events: added per event": "≤ 3 µs",
+    "async, stream of 5,000 events, read as bytes: added per event": "≤ 3 µs",
+    "stream, the guard alone": "≤ 3 µs",
+    "stream, cut in 6 ways: reads after the one that brought the first content": "0",
+    "stream whose caller pauses: read ahead": "0",
     "breaker, closed": "≤ 1.5 µs",
     "breaker, open": "≤ 1 µs",
     "32 threads, one board": "≥ 0.97",
@@ -54,7 +63,14 @@ def test_every_budget_is_measured(rows, what):
 
 
 @pytest.mark.parametrize(
-    "what", ["dead calls of 100, one by one", "dead calls of 100, 50 at a time", "both models down"]
+    "what",
+    [
+        "stream, cut in 6 ways",
+        "stream whose caller pauses",
+        "dead calls of 100, one by one",
+        "dead calls of 100, 50 at a time",
+        "both models down",
+    ],
 )
 def test_what_is_counted_and_not_timed_keeps_its_budget_on_any_machine(rows, what):
     assert [row[4] for row in rows if row[0].startswith(what)] == ["ok"]
@@ -64,3 +80,10 @@ def test_what_is_counted_and_not_timed_keeps_its_budget_on_any_machine(rows, wha
 def test_the_results_that_are_kept_hold_every_budget(what):
     kept = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
     assert f"| {what.replace('of 100,', 'of 1,000,')}" in kept
+
+
+def test_of_a_part_that_does_not_exist_is_said_which_ones_do():
+    command = [sys.executable, "-m", "benchmarks.overhead", "strems"]
+    run = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 2
+    assert "there is no part strems: choose from latency, stream, " in run.stderr

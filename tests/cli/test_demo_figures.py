@@ -48,6 +48,7 @@ def received(at, model=OPUS, path="/v1/messages"):
         ("- {from: 2s, first_token: 9s}", OPUS, None),
         ("- {from: 2s, stream: true, status: 500}", OPUS, None),
         ("- {from: 2s, error_event: api_error}", OPUS, None),
+        ("- {from: 2s, buffered: true, cut: true}", OPUS, None),
         ("- {from: 2s, path: /v1/models, status: 500}", OPUS, None),
     ],
 )

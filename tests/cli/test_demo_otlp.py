@@ -11,6 +11,9 @@ import pytest
 from cli_lab import FALLBACK, OPUS, run
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+GUARDED_STREAMS = 3
+"""One that is overloaded before its first content, and two after some words."""
+
 
 class Collector(http.server.ThreadingHTTPServer):
     def __init__(self, status=200):
@@ -71,17 +74,19 @@ def test_all_spans_reach_a_collector(delivered):
     spans = collector.spans()
     names = Counter(span.name for span, _ in spans)
     assert collector.paths == {"/v1/traces"}
-    assert names["anthropic.messages.create"] == names["failover small"] == 60
-    assert names[f"try {OPUS}"] + names[f"try {FALLBACK}"] == len(spans) - 120
+    assert names["anthropic.messages.create"] == names["failover small"] == 60 + GUARDED_STREAMS
+    assert names[f"try {OPUS}"] + names[f"try {FALLBACK}"] == len(spans) - 2 * (60 + GUARDED_STREAMS)
     assert {attributes(resource)["service.name"].string_value for _, resource in spans} == {"failover-demo"}
     assert f"{len(spans)} spans sent to {collector.url}/v1/traces (service failover-demo)" in ran.stdout
 
 
-def test_the_trace_on_the_screen_is_one_of_those_at_the_collector(delivered):
+@pytest.mark.parametrize(("number", "streamed"), [(0, False), (1, True)])
+def test_the_traces_on_the_screen_are_among_those_at_the_collector(delivered, number, streamed):
     ran, collector = delivered
-    shown = re.search(r"trace ([0-9a-f]{32})\n", ran.stdout)
-    assert shown is not None
-    of_trace = {span.name: span for span, _ in collector.spans() if span.trace_id.hex() == shown.group(1)}
+    shown = re.findall(r"trace ([0-9a-f]{32})\n", ran.stdout)
+    assert len(shown) == 2
+    of_trace = {span.name: span for span, _ in collector.spans() if span.trace_id.hex() == shown[number]}
+    assert ("failover.stream.end" in attributes(of_trace[f"try {OPUS}"])) is streamed
     root, policy = of_trace["anthropic.messages.create"], of_trace["failover small"]
     assert policy.parent_span_id == root.span_id
     assert of_trace[f"try {FALLBACK}"].parent_span_id == policy.span_id

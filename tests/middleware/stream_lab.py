@@ -1,4 +1,4 @@
-"""What the stories about streams share: an upstream that sends the very bytes it is told, and a reader's notes.
+"""An upstream that sends the very bytes it is told.
 
 `FakeClaude` fails as an API or a network does. Some faults are made of single bytes and of connections, and those are
 written down here.
@@ -10,7 +10,6 @@ import contextlib
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
@@ -20,9 +19,10 @@ from failover.testing.replies import reply_to
 
 CUT = "cut"
 """The connection breaks here."""
-EVENT_STREAM = "text/event-stream; charset=utf-8"
+EVENTS = "text/event-stream; charset=utf-8"
 PING = sse({"type": "ping"})
-OVERLOADED = error_event("overloaded_error", None, request_id="req_raw")
+REQUEST_ID = "req_raw"
+OVERLOADED = error_event("overloaded_error", None, request_id=REQUEST_ID)
 
 
 class Frames(NamedTuple):
@@ -49,8 +49,17 @@ def frames(model: str) -> Frames:
     return Frames(reply.opening(), block.start[0], block.deltas, (block.stop, *reply.closing()))
 
 
+class Answer(NamedTuple):
+    """What a raw upstream sends."""
+
+    pieces: tuple[Any, ...]
+    """Bytes, seconds or an event to wait for, or `CUT`."""
+    status: int = 200
+    kind: str = EVENTS
+
+
 class RawUpstream:
-    """A server on loopback whose answers are pieces: bytes to send, seconds to wait, or `CUT`.
+    """A server on loopback whose answers are given piece by piece.
 
     A model that was not told what to answer answers well. Connections are kept alive after a whole answer.
     """
@@ -58,9 +67,11 @@ class RawUpstream:
     def __init__(self) -> None:
         self.connections: list[int] = []
         """For each request the client's port, by which a connection is known again."""
-        self._answers: dict[str, tuple[str, tuple[Any, ...]]] = {}
+        self.arrived = threading.Semaphore(0)
+        """Released as a request arrives."""
+        self._answers: dict[str, Answer] = {}
         self._stopping = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _QuietServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 
@@ -69,12 +80,12 @@ class RawUpstream:
         """What to give to a client as its `base_url`."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def answers(self, model: str, *pieces: bytes | float | str, content_type: str = EVENT_STREAM) -> None:
+    def answers(self, model: str, *pieces: Any, status: int = 200, kind: str = EVENTS) -> None:
         """What a model answers from now on."""
-        self._answers[model] = (content_type, pieces)
+        self._answers[model] = Answer(pieces, status, kind)
 
-    def answer_to(self, model: str) -> tuple[str, tuple[Any, ...]]:
-        return self._answers.get(model, (EVENT_STREAM, frames(model).whole))
+    def answer_to(self, model: str) -> Answer:
+        return self._answers.get(model) or Answer(frames(model).whole)
 
     def wait(self, seconds: float) -> None:
         """Until then, or until the server stops."""
@@ -95,13 +106,14 @@ def _handler(upstream: RawUpstream) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
             upstream.connections.append(self.client_address[1])
-            content_type, pieces = upstream.answer_to(asked["model"])
-            self.send_response(200)
-            for name, value in _headers(content_type).items():
-                self.send_header(name, value)
+            upstream.arrived.release()
+            answer = upstream.answer_to(asked["model"])
+            self.send_response(answer.status)
+            self.send_header("content-type", answer.kind)
+            self.send_header("transfer-encoding", "chunked")
+            self.send_header("request-id", REQUEST_ID)
             self.end_headers()
-            with contextlib.suppress(OSError):  # whoever asked has gone
-                self._send(pieces)
+            self._send(answer.pieces)
 
         def _send(self, pieces: tuple[Any, ...]) -> None:
             for piece in pieces:
@@ -111,6 +123,8 @@ def _handler(upstream: RawUpstream) -> type[BaseHTTPRequestHandler]:
                     return
                 if isinstance(piece, bytes):
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                elif isinstance(piece, threading.Event):
+                    piece.wait(10)
                 else:
                     upstream.wait(piece)
             self.wfile.write(b"0\r\n\r\n")
@@ -121,16 +135,11 @@ def _handler(upstream: RawUpstream) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _headers(content_type: str) -> dict[str, str]:
-    return {"content-type": content_type, "transfer-encoding": "chunked", "request-id": "req_raw"}
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
 
-
-def until(condition: Any, seconds: float = 10) -> bool:
-    """Whether something comes true that another thread or the garbage collector does, within some seconds."""
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.005)
-    return bool(condition())
+    def handle_error(self, *_: object) -> None:
+        """Whoever asked has gone, which is what some tests are about."""
 
 
 @contextlib.contextmanager
