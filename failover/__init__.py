@@ -17,6 +17,7 @@ from .middleware import Failover, wrap
 from .partial import partial_message
 from .policy import Policy, default_policy, load_policy, parse_policy
 from .recording import recording, route
+from .stream.resume import without_seams
 
 __all__ = [
     "Attempt",
@@ -39,5 +40,6 @@ __all__ = [
     "partial_message",
     "recording",
     "route",
+    "without_seams",
     "wrap",
 ]

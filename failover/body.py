@@ -43,8 +43,8 @@ class _GuardedBody(httpx2.SyncByteStream):
         self._tail.ended()
         try:
             action = self._drive()
-        except BaseException:
-            self._tail.abandon()
+        except BaseException as error:
+            self._tail.abandon(error)
             raise
         return cast("SyncOpened | None", self._tail.go_on(action))
 
@@ -85,8 +85,8 @@ class _AsyncGuardedBody(httpx2.AsyncByteStream):
         self._tail.ended()
         try:
             action = await self._drive()
-        except BaseException:
-            self._tail.abandon()
+        except BaseException as error:
+            self._tail.abandon(error)
             raise
         return cast("AsyncOpened | None", self._tail.go_on(action))
 

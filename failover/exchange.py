@@ -102,7 +102,7 @@ class Exchange:
         self._plan = plan
         self.request = request
         self.rules = rules
-        self.body = body if rules.on_interrupt == "raise" else without_seams(body)
+        self.body = body if rules.on_interrupt == "raise" else _without_seams(body)
         self._call_next = call_next
         self._now = services.now
         self._answers: list[Answer] = []
@@ -284,6 +284,12 @@ class Exchange:
         self._own_timeout = given
         shortened = at_most(given.connect, given.read, given.write, given.pool, round(seconds, 2))
         return None if shortened == given else shortened
+
+
+def _without_seams(body: dict[str, Any]) -> dict[str, Any]:
+    messages = body.get("messages")
+    cleaned = without_seams(messages) if isinstance(messages, list) else messages
+    return body if cleaned is messages else {**body, "messages": cleaned}
 
 
 def _patched(body: dict[str, Any], rung: Rung) -> dict[str, Any]:

@@ -76,9 +76,13 @@ class Tail:
         """
         if isinstance(action, Finish):
             self._context.run(self._finish)
-            if self._failure is not None and action.outcome == "interrupted":
-                raise self._failure
-            return None
+            failure, self._failure, self._given = self._failure, None, None
+            if failure is None or action.outcome != "interrupted":
+                return None
+            try:
+                raise failure
+            finally:
+                del failure  # its traceback holds this frame: neither may hold the other
         opened = self._exchange.opened
         if opened is None or not isinstance(action, Begun):
             raise RuntimeError("nothing has begun, and nothing is over")
@@ -98,9 +102,10 @@ class Tail:
         if opened is not None:
             self._context.run(self._close, opened)
 
-    def abandon(self) -> None:
+    def abandon(self, error: BaseException) -> None:
         """An error that is no answer has ended the call between two streams."""
-        self._context.run(self._abandon)
+        self._context.run(self._exchange.abandon, error)
+        self.extensions[EXTENSION] = self._exchange.call.route
 
     def _taken(self) -> Opened | None:
         """The stream that is being read, for whoever is the first to end it."""
@@ -124,6 +129,7 @@ class Tail:
             exchange.takes_over = given if mode == "continue" else None
         self._from = (exchange.sent_model, outcome.error_type)
         self._failure = self._failure or failure_of(opened)
+        opened.listening.cause = None  # its traceback holds who read it, and so itself
         exchange.opened = None
 
     def _spliced(self) -> Splice:
@@ -141,10 +147,6 @@ class Tail:
             self._exchange.call.abandon("cancelled", outcome)
         else:  # its end was read already, and not yet given
             self._exchange.call.report(outcome)
-        self._finish()
-
-    def _abandon(self) -> None:
-        self._exchange.call.abandon("cancelled")
         self._finish()
 
     def _finish(self) -> None:

@@ -32,6 +32,7 @@ PUBLIC = [
     "partial_message",
     "recording",
     "route",
+    "without_seams",
     "wrap",
 ]
 FOR_TESTS = [

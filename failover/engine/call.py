@@ -124,6 +124,8 @@ class Call:
         seconds, self._now = now - self._now, now
         first_content, self._first_content = self._first_content, None
         waited = seconds if first_content is None else first_content
+        if first_content is not None:
+            self._deadline = now + self._patience  # while an answer came, nobody waited for one
         if outcome.then == "return":
             permit.report(outcome, seconds=waited)
             self._record.answered(candidate, outcome, seconds, first_content)
@@ -264,10 +266,7 @@ class Call:
             self._give_up()
 
     def _break_off(self, candidate: Candidate, outcome: Outcome, resume: Resumption | None, why: str | None) -> None:
-        """The caller has some of an answer whose rest will not come: the end, or another rung takes over.
-
-        While the caller was being answered it did not wait, so the deadline begins anew.
-        """
+        """The caller has some of an answer whose rest will not come: the end, or another rung takes over."""
         if outcome.then == "raise" or outcome.scope != "model":
             resume = None
         self._record.interrupted(candidate, outcome, resume, why)
@@ -276,7 +275,6 @@ class Call:
             self._give_up()
             return
         self._decided = None
-        self._deadline = self._now + self._patience
         self._move_on(candidate)
 
     # --- the end of a pass, and of the call --------------------------------------------------------------------

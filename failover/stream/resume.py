@@ -71,18 +71,20 @@ def continuation(body: Mapping[str, Any], model: str, collected: Collected) -> d
     return {**body, "messages": [*messages, {"role": "user", "content": asked}]}
 
 
-def without_seams(body: dict[str, Any]) -> dict[str, Any]:
-    """The body without our seams in its history, which the API does not know; the same object if there are none.
+def without_seams(messages: Sequence[Any]) -> Sequence[Any]:
+    """The messages without the seams of answers that were restarted or continued; the same object if there are none.
 
-    What a restarted answer had said before its seam goes with it.
+    The API does not know these blocks. Guarded calls take them out by themselves while their policy resumes streams;
+    this is for others that are given the same history, such as `messages.count_tokens`. What a restarted answer had
+    said before its seam goes with it, and an answer of which nothing is left goes altogether.
+
+    Args:
+        messages: as for `messages.create`; blocks may be dicts or the SDK's own objects.
     """
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        return body
     cleaned = [_without_seams(message) for message in messages]
     if all(after is before for after, before in zip(cleaned, messages, strict=True)):
-        return body
-    return {**body, "messages": [message for message in cleaned if message is not None]}
+        return messages
+    return [message for message in cleaned if message is not None]
 
 
 class Splice:
@@ -187,19 +189,22 @@ def _begun(messages: Sequence[Any], beginning: str) -> list[Any]:
     return [*messages[:-1], {**last, "content": content}]
 
 
+def _of(thing: Any, key: str) -> Any:
+    return thing.get(key) if isinstance(thing, Mapping) else getattr(thing, key, None)
+
+
 def _is_seam(block: Any) -> bool:
-    trigger = block.get("trigger") if isinstance(block, Mapping) and block.get("type") == "fallback" else None
-    return isinstance(trigger, Mapping) and trigger.get("type") == "interruption"
+    return bool(_of(block, "type") == "fallback" and _of(_of(block, "trigger"), "type") == "interruption")
 
 
 def _without_seams(message: Any) -> Any:
-    content = message.get("content") if isinstance(message, Mapping) else None
+    content = _of(message, "content")
     if not isinstance(content, list) or not any(map(_is_seam, content)):
         return message
     kept: list[Any] = []
     for block in content:
         if not _is_seam(block):
             kept.append(block)
-        elif block["trigger"].get("mode") == "restart":
+        elif _of(_of(block, "trigger"), "mode") == "restart":
             kept.clear()
-    return {**message, "content": kept} if kept else None  # an answer of which nothing is left is none
+    return {**message, "content": kept} if kept else None

@@ -16,17 +16,17 @@ __all__ = ["EventReader", "data_of", "event", "holds_an_object", "name_of", "spl
 _BOM = b"\xef\xbb\xbf"
 # A line's end, and then the end of an empty line. The first `\n` of `\r\n` ends no line of its own.
 _END = re.compile(rb"(?:\n|\r(?!\n))(?:\r\n?|\n)")
-_OVERLAP = 3  # bytes of the longest end of an event that may stand at the end of an earlier piece
 
 
 class EventReader:
     """Cuts a stream of bytes into whole events; what is not yet whole is kept back."""
 
-    __slots__ = ("_fresh", "_pieces", "_seam")
+    __slots__ = ("_fresh", "_last", "_pieces")
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
-        self._seam = b""
+        self._last = b""
+        """The last byte of the pieces: of an event's end at most one byte stands before the byte that completes it."""
         self._fresh = True
 
     def feed(self, piece: bytes) -> tuple[bytes, list[bytes]]:
@@ -35,15 +35,15 @@ class EventReader:
             piece = self._without_bom(piece)
         if self._pieces:
             self._pieces.append(piece)
-            if not _holds_an_end(self._seam + piece):
-                self._seam = (self._seam + piece[-_OVERLAP:])[-_OVERLAP:]
+            if not _holds_an_end(self._last + piece):
+                self._last = piece[-1:] or self._last
                 return b"", []
             piece = self.rest()
             self._pieces = []
         events = _cut(piece)
         rest = events.pop()
         self._pieces = [rest] if rest else []
-        self._seam = rest[-_OVERLAP:]
+        self._last = rest[-1:]
         return (piece[: len(piece) - len(rest)] if rest else piece), events
 
     def is_one_event(self, piece: bytes) -> bool:

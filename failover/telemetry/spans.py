@@ -81,7 +81,8 @@ class SpanListener:
     """Turns events into OpenTelemetry spans. It never raises: what goes wrong is a debug log.
 
     All events of one call must come from one `contextvars` context or a copy of it, in order. While an attempt has not
-    begun to answer, its span is the current one, so that spans of an HTTP instrumentation fall under it.
+    begun to answer, its span is the current one, so that spans of an HTTP instrumentation fall under it; not of one that
+    takes over a stream, which is sent from wherever the caller reads.
 
     Args:
         tracer_provider: Where spans go. If absent, the global provider, also if it is set later.

@@ -8,8 +8,10 @@ from failover.events import (
     BreakerTransition,
     CallFinished,
     CallStarted,
+    ContentStarted,
     Event,
     ModelSkipped,
+    StreamInterrupted,
     Waiting,
 )
 
@@ -33,6 +35,22 @@ def answered(call, number, model=OPUS):
 def failed(call, number, model=OPUS, *, status=500, error_type="api_error", verdict="failure", retry_after=None):
     request_id = None if status is None else f"req_{call}_{number}"
     return AttemptFinished(call, number, model, model, verdict, status, error_type, request_id, retry_after, 0.5)
+
+
+def answering(call, number, model=OPUS):
+    return ContentStarted(call, number, model, 0.2)
+
+
+def streamed(call, number, model=OPUS, *, end="complete", verdict="success", error_type=None):
+    """A stream's end: 0.2 s to its first content, 3 s in all."""
+    request_id = f"req_{call}_{number}"
+    return AttemptFinished(
+        call, number, model, model, verdict, 200, error_type, request_id, None, 3.0, first_content=0.2, stream=end
+    )
+
+
+def broken_off(call, number, model=OPUS, *, then="raise", why=None):
+    return StreamInterrupted(call, number, model, "overloaded_error", f"req_{call}_{number}", then, why)
 
 
 def skipped(call, model=OPUS, retry_in=12.5, state="open", reason="open"):
@@ -158,6 +176,60 @@ def retried_in_place(call=1):
     ]
 
 
+def streaming(call=1):
+    """A stream that its first model brings to its end."""
+    return [
+        started(call),
+        trying(call, 1),
+        answering(call, 1),
+        streamed(call, 1),
+        finished(call, "primary", OPUS),
+    ]
+
+
+def left_early(call=1):
+    """A stream whose reader has seen enough."""
+    return [
+        started(call),
+        trying(call, 1),
+        answering(call, 1),
+        streamed(call, 1, end="closed", verdict="neutral"),
+        finished(call, "cancelled"),
+    ]
+
+
+def interrupted(call=1, why=None):
+    """A stream that breaks, and whose reader gets the error."""
+    return [
+        started(call),
+        trying(call, 1),
+        answering(call, 1),
+        streamed(call, 1, end="error", verdict="failure", error_type="overloaded_error"),
+        broken_off(call, 1, why=why),
+        finished(call, "interrupted", error_type="overloaded_error"),
+    ]
+
+
+def not_resumed(call=1):
+    """A stream that breaks after its model has called a tool."""
+    return interrupted(call, why="tool_use")
+
+
+def resumed(call=1):
+    """A stream that breaks, and that another model begins again."""
+    return [
+        started(call),
+        trying(call, 1),
+        answering(call, 1),
+        streamed(call, 1, end="error", verdict="failure", error_type="overloaded_error"),
+        broken_off(call, 1, then="restart"),
+        trying(call, 2, SONNET, "fallback"),
+        answering(call, 2, SONNET),
+        streamed(call, 2, SONNET),
+        finished(call, "fallback", SONNET, attempts=2),
+    ]
+
+
 ALL = (
     primary,
     saved_by_fallback,
@@ -168,6 +240,11 @@ ALL = (
     cancelled,
     probing,
     retried_in_place,
+    streaming,
+    left_early,
+    interrupted,
+    not_resumed,
+    resumed,
 )
 
 
@@ -178,7 +255,7 @@ def notable(events: list[Event]) -> list[Event]:
 
 def _is_notable(event: Event) -> bool:
     match event:
-        case CallStarted():
+        case CallStarted() | ContentStarted():
             return False
         case AttemptStarted():
             return event.reason != "primary"

@@ -21,6 +21,8 @@ OPENED = (
     f"circuit {OPUS} opened for 15.0 s: consecutive_failures, 5 failed in a row, overloaded_error, request id req_last",
 )
 
+BROKE_OFF = f"{OPUS} broke off in the middle of its answer (overloaded_error, request id req_1_1): "
+
 
 def rate_limited(call=1):
     """No room at the first model, the second one's circuit is open, the third one answers."""
@@ -98,6 +100,23 @@ LINES = [
             ("DEBUG", f"circuit {SONNET} is half open (open_time_over)"),
             ("WARNING", f"{OPUS} failed (connection_error): trying {SONNET}"),
             ("INFO", f"circuit {SONNET} closed (probe_succeeded)"),
+        ],
+    ),
+    (stories.streaming, []),
+    (stories.left_early, []),
+    (
+        stories.interrupted,
+        [("ERROR", BROKE_OFF + "its caller gets the error")],
+    ),
+    (
+        stories.not_resumed,
+        [("ERROR", BROKE_OFF + "its caller gets the error, for nobody can take over (tool_use)")],
+    ),
+    (
+        stories.resumed,
+        [
+            ("WARNING", BROKE_OFF + "restart with the next try"),
+            ("WARNING", f"{OPUS} failed (overloaded_error, status 200, request id req_1_1): trying {SONNET}"),
         ],
     ),
     (opening_by_hand, [("WARNING", f"circuit {OPUS} opened until it is closed by hand: isolated")]),
@@ -181,6 +200,18 @@ def test_a_cause_is_not_taken_for_another_calls(lines):
                 "waited": 5.0,
                 "error_type": "api_error",
                 "request_ids": ("req_1_1", "req_1_2", "req_1_3"),
+            },
+        ),
+        (
+            stories.not_resumed,
+            {
+                "event": "interrupted",
+                "call": 1,
+                "model": OPUS,
+                "error_type": "overloaded_error",
+                "request_id": "req_1_1",
+                "then": "raise",
+                "why": "tool_use",
             },
         ),
         (

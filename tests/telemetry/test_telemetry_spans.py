@@ -211,6 +211,75 @@ def test_an_http_span_falls_under_the_attempt_and_what_follows_does_not(telemetr
     assert http.parent == attempt.context
 
 
+def test_the_attempt_of_a_stream_lasts_until_its_verdict_and_says_how_it_ended(telemetry):
+    telemetry.tell(stories.streaming())
+    attempt, run = telemetry.spans()
+
+    assert attempt.attributes["failover.stream.end"] == "complete"
+    assert attempt.attributes["failover.stream.first_content"] == 0.2
+    assert attempt.attributes["failover.verdict"] == "success"
+    assert [span.status.status_code for span in (attempt, run)] == [StatusCode.UNSET] * 2
+    assert not [*attempt.events, *run.events]
+
+
+def test_once_its_content_has_begun_the_programs_own_span_is_the_current_one_again(telemetry):
+    start, trying, content, end, last = stories.streaming()
+    with telemetry.tracer.start_as_current_span("anthropic.messages.create") as sdk:
+        telemetry.tell([start, trying])
+        assert trace.get_current_span() is not sdk
+        telemetry.tell([content])
+        assert trace.get_current_span() is sdk
+        telemetry.tracer.start_span("the program's own work").end()
+        telemetry.tell([end, last])
+        assert trace.get_current_span() is sdk
+    work, *_ = telemetry.spans()
+
+    assert work.parent == sdk.get_span_context()
+
+
+def test_a_stream_that_its_reader_leaves_is_no_error(telemetry):
+    telemetry.tell(stories.left_early())
+    attempt, run = telemetry.spans()
+
+    assert (attempt.attributes["failover.verdict"], attempt.attributes["failover.stream.end"]) == ("neutral", "closed")
+    assert [span.status.status_code for span in (attempt, run)] == [StatusCode.UNSET] * 2
+    assert run.attributes["failover.outcome"] == "cancelled"
+
+
+@pytest.mark.parametrize(("story", "why"), [(stories.interrupted, None), (stories.not_resumed, "tool_use")])
+def test_an_interrupted_stream_is_an_error_of_its_attempt_and_of_its_run(telemetry, story, why):
+    telemetry.tell(story())
+    attempt, run = telemetry.spans()
+
+    assert [span.status.status_code for span in (attempt, run)] == [StatusCode.ERROR] * 2
+    assert [span.attributes["error.type"] for span in (attempt, run)] == ["overloaded_error"] * 2
+    assert run.attributes["failover.outcome"] == "interrupted"
+    expected = {
+        "failover.model": OPUS,
+        "error.type": "overloaded_error",
+        "anthropic.request.id": "req_1_1",
+        "failover.stream.then": "raise",
+        **({} if why is None else {"failover.stream.why": why}),
+    }
+    assert events_of(run) == [("failover.stream.interrupted", expected)]
+
+
+def test_a_stream_that_another_model_takes_over_is_no_error_but_its_first_attempt_is(telemetry):
+    before = trace.get_current_span()
+    telemetry.tell(stories.resumed())
+    first, second, run = telemetry.spans()
+
+    assert names((first, second, run)) == [TRY_OPUS, TRY_SONNET, RUN]
+    assert [span.status.status_code for span in (first, second, run)] == [
+        StatusCode.ERROR,
+        StatusCode.UNSET,
+        StatusCode.UNSET,
+    ]
+    assert [name for name, _ in events_of(run)] == ["failover.stream.interrupted"]
+    assert events_of(run)[0][1]["failover.stream.then"] == "restart"
+    assert trace.get_current_span() is before
+
+
 def test_sdk_retries_on_top_of_ours_show(telemetry):
     _, *rest = stories.primary()
     telemetry.tell([stories.started(sdk_retries_taken=2), *rest])
