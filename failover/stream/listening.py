@@ -113,7 +113,8 @@ class Listening:
         passed, events = self._reader.feed(piece)
         heard = False
         for index, event in enumerate(events):
-            heard = (self.begun and event.startswith(_PLAIN_DELTA)) or self._see(event) or heard
+            begun = self.begun or heard
+            heard = (begun and event.startswith(_PLAIN_DELTA)) or self._see(event, begun=begun) or heard
             if self.end is not None:
                 passed = b"".join(events[:index])
                 break
@@ -143,7 +144,7 @@ class Listening:
             self.end = "complete" if self.stopped else end
             self.cause = cause
 
-    def _see(self, event: bytes) -> bool:
+    def _see(self, event: bytes, *, begun: bool) -> bool:
         """Look at an event; whether it is content."""
         name = name_of(event)
         if name == b"error":
@@ -153,10 +154,10 @@ class Listening:
         elif name == b"content_block_start":
             self._block = _kind_of_block(event)
             self.patience.thinking(now=self._block in _SILENT_WORK)
-            return self.begun  # an empty block is nothing to show, but a sign of life
+            return begun  # an empty block is nothing to show, but a sign of life
         elif name in _CONTENT:
-            if not (holds_an_object(event) if self.begun else _is_json(data_of(event))):
-                self.end = "malformed"
+            if not (holds_an_object(event) if begun else _is_json(data_of(event))):
+                self.end = "complete" if self.stopped else "malformed"
                 return False
             if name == b"content_block_stop":
                 self.patience.thinking(now=self._block in _RUN_BY_THE_API)

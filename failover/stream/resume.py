@@ -198,8 +198,8 @@ def _is_seam(block: Any) -> bool:
 
 
 def _without_seams(message: Any) -> Any:
-    content = _of(message, "content")
-    if not isinstance(content, list) or not any(map(_is_seam, content)):
+    content = message.get("content") if isinstance(message, Mapping) else None
+    if not isinstance(content, (list, tuple)) or not any(map(_is_seam, content)):
         return message
     kept: list[Any] = []
     for block in content:
