@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextvars
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import anthropic
@@ -17,11 +17,10 @@ from anthropic import APIRequest, APIResponse, AsyncAPIResponse, Middleware
 from .edge import raise_if_given_up
 from .engine import Action, Call, Finish, Outcome, Plan, Send, Services, judge_malformed, success
 from .engine.route import Route
-from .errors import CircuitOpen
-from .judging import failure_of, judge_answer, judge_opened
+from .judging import circuit_open, failure_of, judge_answer, judge_opened
 from .opened import Opened
-from .policy.model import Rung
 from .recording import EXTENSION, attach, record
+from .request.body import cleaned, patched
 from .sdk import (
     NO_RETRY_HEADER,
     as_plain,
@@ -35,37 +34,18 @@ from .sdk import (
 )
 from .stream.listening import Listening, Patience
 from .stream.message import Collected, collect
-from .stream.resume import continuation, without_seams
+from .stream.resume import continuation
 from .time_outs import at_most, least_of, least_seconds
 
-__all__ = ["Answer", "Exchange", "guarded_body", "is_bound_to_its_model"]
+__all__ = ["Answer", "Exchange"]
 
 Answer: TypeAlias = Any
 """What came back: an `APIResponse`, an error, or whatever an inner middleware chose to return instead."""
 
-_MESSAGES_PATH = "/v1/messages"
 _OK = 200
 _BINARY = "vnd.amazon.eventstream"
 _FOREVER = float("inf")
 _ANSWERED = frozenset({"primary", "fallback"})
-
-
-def guarded_body(request: APIRequest) -> dict[str, Any] | None:
-    """The body of a request for a message (`POST /v1/messages` with a model in it); `None` for any other request.
-
-    A name with a line break in it is no model's: the API may say so, and no log line is forged with it.
-    """
-    if request.url.partition("?")[0] != _MESSAGES_PATH or request.method.lower() != "post":
-        return None
-    body: Any = request.json
-    model = body.get("model") if isinstance(body, dict) else None
-    return body if isinstance(model, str) and model.isprintable() else None
-
-
-def is_bound_to_its_model(body: dict[str, Any]) -> bool:
-    """Whether a body makes sense only to the model it names: it continues a thread whose history that one keeps."""
-    thread = body.get("thread")
-    return isinstance(thread, dict) and thread.get("type") == "continue"
 
 
 class Exchange:
@@ -102,7 +82,7 @@ class Exchange:
         self._plan = plan
         self.request = request
         self.rules = rules
-        self.body = body if rules.on_interrupt == "raise" else _without_seams(body)
+        self.body = body if rules.on_interrupt == "raise" else cleaned(body)
         self._call_next = call_next
         self._now = services.now
         self._answers: list[Answer] = []
@@ -132,7 +112,7 @@ class Exchange:
         """The request to send: as it is to the requested model, else with the rung's model and patch."""
         candidate = send.candidate
         self.sent_model = candidate.rung.model
-        body = _patched(self.body, candidate.rung) if candidate.index else self.body
+        body = patched(self.body, candidate.rung) if candidate.index else self.body
         if self.takes_over is not None:
             body = continuation(body, self.sent_model, self.takes_over)
         if self.collects:
@@ -243,7 +223,7 @@ class Exchange:
         """
         route = self.recorded()
         if finish.attempt is None:
-            raise _circuit_open(finish, route, base_url_of(self._call_next)) from None
+            raise circuit_open(finish, route, base_url_of(self._call_next)) from None
         answer = self._answers[finish.attempt - 1]
         if isinstance(answer, (APIResponse, AsyncAPIResponse)):
             http = answer.http_response
@@ -284,40 +264,3 @@ class Exchange:
         self._own_timeout = given
         shortened = at_most(given.connect, given.read, given.write, given.pool, round(seconds, 2))
         return None if shortened == given else shortened
-
-
-def _without_seams(body: dict[str, Any]) -> dict[str, Any]:
-    messages = body.get("messages")
-    cleaned = without_seams(messages) if isinstance(messages, list) else messages
-    return body if cleaned is messages else {**body, "messages": cleaned}
-
-
-def _patched(body: dict[str, Any], rung: Rung) -> dict[str, Any]:
-    """The body for a rung: a shallow copy with its model and its patch; the caller's own body is not touched."""
-    patched = {**body, "model": rung.model}
-    for key, value in rung.set.items():
-        before = patched.get(key)
-        if key == "output_config" and isinstance(value, Mapping) and isinstance(before, Mapping):
-            merged = {**before, **value}
-            patched[key] = {name: setting for name, setting in merged.items() if setting is not None}
-        elif value is None:
-            patched.pop(key, None)
-        else:
-            patched[key] = value
-    return patched
-
-
-def _circuit_open(finish: Finish, route: Route, base_url: str) -> CircuitOpen:
-    request = httpx2.Request("POST", base_url.rstrip("/") + _MESSAGES_PATH)
-    response = httpx2.Response(503, headers=NO_RETRY_HEADER, request=request)
-    response.extensions[EXTENSION] = route
-    waits = [refusal.retry_in for _, refusal in finish.refusals if refusal.retry_in is not None]
-    request_ids = [refusal.request_id for _, refusal in finish.refusals if refusal.request_id]
-    return CircuitOpen(
-        response=response,
-        retry_in=min(waits) if waits else None,
-        breakers=tuple(name for name, _ in finish.refusals),
-        causes=tuple(refusal.error_type for _, refusal in finish.refusals),
-        request_ids=tuple(dict.fromkeys(request_ids)),
-        route=route,
-    )

@@ -9,13 +9,16 @@ import anthropic
 import httpx2
 from anthropic import APIResponse, AsyncAPIResponse
 
-from .engine import Outcome, judge_failure, judge_malformed, judge_response, judge_stream, status_of, success
+from .engine import Finish, Outcome, judge_failure, judge_malformed, judge_response, judge_stream, status_of, success
+from .engine.route import Route
 from .errors import CircuitOpen, StreamTruncated
 from .opened import Opened
 from .policy.model import ErrorRule
-from .sdk import error_response, is_answer, typed_error
+from .recording import EXTENSION
+from .request.body import MESSAGES_PATH
+from .sdk import NO_RETRY_HEADER, error_response, is_answer, typed_error
 
-__all__ = ["failure_of", "judge_answer", "judge_opened"]
+__all__ = ["circuit_open", "failure_of", "judge_answer", "judge_opened"]
 
 
 def judge_answer(answer: Any, model: str, rules: Mapping[str, ErrorRule]) -> Outcome:
@@ -79,3 +82,20 @@ def failure_of(opened: Opened) -> anthropic.APIError:
     error.__cause__ = listening.cause
     error.request_id = http.headers.get("request-id")  # type: ignore[attr-defined]
     return error
+
+
+def circuit_open(finish: Finish, route: Route, base_url: str) -> CircuitOpen:
+    """The error for a call that was sent to nobody, or to nobody who could take it."""
+    request = httpx2.Request("POST", base_url.rstrip("/") + MESSAGES_PATH)
+    response = httpx2.Response(503, headers=NO_RETRY_HEADER, request=request)
+    response.extensions[EXTENSION] = route
+    waits = [refusal.retry_in for _, refusal in finish.refusals if refusal.retry_in is not None]
+    request_ids = [refusal.request_id for _, refusal in finish.refusals if refusal.request_id]
+    return CircuitOpen(
+        response=response,
+        retry_in=min(waits) if waits else None,
+        breakers=tuple(name for name, _ in finish.refusals),
+        causes=tuple(refusal.error_type for _, refusal in finish.refusals),
+        request_ids=tuple(dict.fromkeys(request_ids)),
+        route=route,
+    )

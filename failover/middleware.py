@@ -21,8 +21,9 @@ from .edge import Edge, SecondRuns
 from .engine import Begun, Budget, Candidate, Finish, Plan, Send, Services, Wait
 from .errors import FailoverError
 from .events import Event
-from .exchange import Exchange, guarded_body, is_bound_to_its_model
+from .exchange import Exchange
 from .policy import Policy, default_policy, load_policy
+from .request.body import guarded_body, is_bound_to_its_model
 from .sdk import middleware_of
 from .sending import send, send_async
 from .telemetry import Hub, LogListener, SpanListener, TracerProvider

@@ -16,7 +16,7 @@ LAYERS = (
     ("policy",),
     ("engine",),
     ("circuits", "read_limit", "recording", "sdk", "stream", "telemetry", "time_outs"),
-    ("edge", "opened", "partial"),
+    ("edge", "opened", "partial", "request"),
     ("judging",),
     ("exchange",),
     ("sending", "tail"),
