@@ -33,9 +33,13 @@ class _GuardedBody(httpx2.SyncByteStream):
         tail, opened = self._tail, self._opened
         while opened is not None:
             piece, opened.first = opened.first, None
-            while piece is not None:
-                yield tail.give(piece)
-                piece = opened.read()
+            try:
+                while piece is not None:
+                    yield tail.give(piece)
+                    piece = opened.read()
+            except Exception as error:
+                tail.fail(error)
+                raise
             opened.close()
             opened = self._opened = self._go_on()
 
@@ -75,9 +79,13 @@ class _AsyncGuardedBody(httpx2.AsyncByteStream):
         tail, opened = self._tail, self._opened
         while opened is not None:
             piece, opened.first = opened.first, None
-            while piece is not None:
-                yield tail.give(piece)
-                piece = await opened.read()
+            try:
+                while piece is not None:
+                    yield tail.give(piece)
+                    piece = await opened.read()
+            except Exception as error:
+                tail.fail(error)
+                raise
             await opened.close()
             opened = self._opened = await self._go_on()
 

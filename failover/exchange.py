@@ -63,6 +63,7 @@ class Exchange:
         "call",
         "collects",
         "context",
+        "given_up",
         "opened",
         "request",
         "rules",
@@ -93,6 +94,8 @@ class Exchange:
         """The stream that is answering the caller."""
         self.takes_over: Collected | None = None
         """What the caller has been given, if what is sent now is to continue it."""
+        self.given_up = False
+        """Whether the caller has closed a stream that another attempt is about to take over."""
         self.context: contextvars.Context | None = None
         """Where the call was made, once its answer is read elsewhere."""
         self.collects = self._is_to_be_collected(rules.collect_over)
@@ -106,7 +109,12 @@ class Exchange:
 
     def next(self) -> Action:
         """What to do now."""
-        return self.call.next() if self.context is None else self.context.run(self.call.next)
+        return self._next() if self.context is None else self.context.run(self._next)
+
+    def _next(self) -> Action:
+        if self.given_up:
+            self.call.abandon("cancelled")
+        return self.call.next()
 
     def prepare(self, send: Send) -> APIRequest:
         """The request to send: as it is to the requested model, else with the rung's model and patch."""
@@ -140,6 +148,7 @@ class Exchange:
             sent_at=self._sent_at,
             until=self._until,
             longest_read=read_timeout(http) if self._own_timeout is None else self._own_timeout.read,
+            to_the_end=self.collects and self._plan.policy.retry.long_answers == "cut",
         )
         return Listening(patience)
 
@@ -151,8 +160,6 @@ class Exchange:
             self.context.run(self._take, answer)
 
     def _take(self, answer: Answer) -> None:
-        if self.call.route is not None:
-            return  # it was given up in the meantime
         if isinstance(answer, Opened):
             if not self.collects and answer.listening.begun:
                 self.opened = answer

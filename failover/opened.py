@@ -5,7 +5,9 @@ Each read may take as long as the policy's clocks allow; the transport looks up 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 
@@ -22,12 +24,12 @@ __all__ = ["AsyncOpened", "Opened", "SyncOpened"]
 class Opened:
     """A stream of events that has been opened; what the sync and the async kind have in common."""
 
-    def __init__(self, response: ResponseWrapper, listening: Listening) -> None:
+    def __init__(self, response: ResponseWrapper, listening: Listening, whoever: Callable[[], object]) -> None:
         self._response: ResponseWrapper | None = response
         self.client: Any = maker_of(response)
         self.http: httpx2.Response = response.http_response
         self.listening = listening
-        self._limit = ReadLimit(self.http, listening.patience.longest_read)
+        self._limit = ReadLimit(self.http, listening.patience.longest_read, whoever)
         self.first: bytes | None = None
         """What came up to the first content; `None` if the stream ended before it."""
         self.collected: bytes | None = None
@@ -61,7 +63,7 @@ class SyncOpened(Opened):
     """A stream of a sync client."""
 
     def __init__(self, response: APIResponse[Any], listening: Listening) -> None:
-        super().__init__(response, listening)
+        super().__init__(response, listening, threading.get_ident)
         self._source: Iterator[bytes] = self.http.iter_bytes() if self._must_be_decoded() else self.http.iter_raw()
 
     def begin(self, collecting: Callable[[], None] | None) -> Opened:
@@ -88,8 +90,6 @@ class SyncOpened(Opened):
                 self._broke(error)
                 break
             passed = listening.finish() if piece is None else listening.feed(piece)
-            if listening.stopped:
-                self._limit.release()  # nobody else has the connection before this body is over
             if passed:
                 return passed
         return None
@@ -104,7 +104,7 @@ class AsyncOpened(Opened):
     """A stream of an async client."""
 
     def __init__(self, response: AsyncAPIResponse[Any], listening: Listening) -> None:
-        super().__init__(response, listening)
+        super().__init__(response, listening, _task)
         http = self.http
         self._source: AsyncGenerator[bytes] = http.aiter_bytes() if self._must_be_decoded() else http.aiter_raw()
 
@@ -135,8 +135,6 @@ class AsyncOpened(Opened):
                 self._broke(error)
                 break
             passed = listening.finish() if piece is None else listening.feed(piece)
-            if listening.stopped:
-                self._limit.release()  # nobody else has the connection before this body is over
             if passed:
                 return passed
         return None
@@ -147,3 +145,10 @@ class AsyncOpened(Opened):
         with contextlib.suppress(RuntimeError):  # it is being read this very moment, by whoever is to be stopped
             await self._source.aclose()
         await self.http.aclose()
+
+
+def _task() -> object:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # another event loop than asyncio's
+        return None

@@ -33,14 +33,17 @@ def send(exchange: Exchange, request: APIRequest, call_next: CallNext) -> Answer
     if not isinstance(response, APIResponse):
         return response  # what an inner middleware chose to answer instead
     http = response.http_response
+    if _is_left_to_the_caller(request, http):
+        listening = exchange.listen(http) if request.stream else None
+        if listening is None:
+            return response
+        collecting = exchange.note_first_content if exchange.collects else None
+        return SyncOpened(response, listening).begin(collecting)
     try:
-        if not _is_left_to_the_caller(request, http):
-            http.read()
-            if is_answer(http):
-                response = exchange.as_asked(response)
-                _refuse_no_message(exchange.request, http, response.parse())
-        elif request.stream and (listening := exchange.listen(http)) is not None:
-            return SyncOpened(response, listening).begin(exchange.note_first_content if exchange.collects else None)
+        http.read()
+        if is_answer(http):
+            response = exchange.as_asked(response)
+            _refuse_no_message(exchange.request, http, response.parse())
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
     return response
@@ -55,16 +58,17 @@ async def send_async(exchange: Exchange, request: APIRequest, call_next: AsyncCa
     if not isinstance(response, AsyncAPIResponse):
         return response  # what an inner middleware chose to answer instead
     http = response.http_response
+    if _is_left_to_the_caller(request, http):
+        listening = exchange.listen(http) if request.stream else None
+        if listening is None:
+            return response
+        collecting = exchange.note_first_content if exchange.collects else None
+        return await AsyncOpened(response, listening).begin(collecting)
     try:
-        if not _is_left_to_the_caller(request, http):
-            await http.aread()
-            if is_answer(http):
-                response = exchange.as_asked(response)
-                _refuse_no_message(exchange.request, http, await response.parse())
-        elif request.stream and (listening := exchange.listen(http)) is not None:
-            return await AsyncOpened(response, listening).begin(
-                exchange.note_first_content if exchange.collects else None
-            )
+        await http.aread()
+        if is_answer(http):
+            response = exchange.as_asked(response)
+            _refuse_no_message(exchange.request, http, await response.parse())
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
     return response

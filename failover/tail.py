@@ -76,6 +76,8 @@ class Tail:
         """
         if isinstance(action, Finish):
             self._context.run(self._finish)
+            if self._closed:
+                raise httpx2.StreamClosed
             failure, self._failure, self._given = self._failure, None, None
             if failure is None or action.outcome != "interrupted":
                 return None
@@ -97,13 +99,24 @@ class Tail:
 
     def close(self) -> None:
         """Nobody reads on. An answer that was not complete until then gets no verdict."""
-        self._closed = True
+        self._closed = self._exchange.given_up = True
         opened = self._taken()
         if opened is not None:
             self._context.run(self._close, opened)
 
+    def fail(self, error: Exception) -> None:
+        """An error that is nobody's outage came out of the stream that was being read."""
+        if self._taken() is not None:
+            self.abandon(error)
+
     def abandon(self, error: BaseException) -> None:
         """An error that is no answer has ended the call between two streams."""
+        failure, self._failure = self._failure, None
+        if failure is not None and error.__context__ is None:
+            error.__context__ = failure  # what broke the stream that was to be taken over
+        if self._given is not None and isinstance(error, Exception):
+            keep(error, bytes(self._given), self._exchange.request)
+        self._given = None
         self._context.run(self._exchange.abandon, error)
         self.extensions[EXTENSION] = self._exchange.call.route
 

@@ -124,8 +124,10 @@ class Call:
         seconds, self._now = now - self._now, now
         first_content, self._first_content = self._first_content, None
         waited = seconds if first_content is None else first_content
-        if first_content is not None:
-            self._deadline = now + self._patience  # while an answer came, nobody waited for one
+        if isinstance(self._decided, Begun):
+            self._deadline = now + self._patience  # while the caller was being answered, it did not wait
+        elif first_content is not None and self._plan.policy.retry.long_answers == "stretch":
+            self._deadline += seconds - first_content
         if outcome.then == "return":
             permit.report(outcome, seconds=waited)
             self._record.answered(candidate, outcome, seconds, first_content)
@@ -267,8 +269,9 @@ class Call:
 
     def _break_off(self, candidate: Candidate, outcome: Outcome, resume: Resumption | None, why: str | None) -> None:
         """The caller has some of an answer whose rest will not come: the end, or another rung takes over."""
-        if outcome.then == "raise" or outcome.scope != "model":
-            resume = None
+        if resume is not None:
+            why = self._obstacle(candidate, outcome)
+            resume = resume if why is None else None
         self._record.interrupted(candidate, outcome, resume, why)
         self._cause.interrupted(len(self._record.attempts))
         if resume is None:
@@ -276,6 +279,15 @@ class Call:
             return
         self._decided = None
         self._move_on(candidate)
+
+    def _obstacle(self, candidate: Candidate, outcome: Outcome) -> str | None:
+        """Why nobody can take over now. There is no second walk down the ladder, and only the first takeover is free."""
+        if outcome.then == "raise" or outcome.scope != "model":
+            return outcome.scope
+        if not self._rungs.another_after(candidate):
+            return "no_rung"
+        first = not self._cause.of_interruption
+        return None if first or self._services.budget.take(self._now) else "budget"
 
     # --- the end of a pass, and of the call --------------------------------------------------------------------
 
@@ -304,7 +316,7 @@ class Call:
     def _wait_for_next_pass(self) -> Wait | None:
         """The wait before the next pass, or `None` when there is none left, no time, no budget, or no hope."""
         retry = self._plan.policy.retry
-        if self._pass >= retry.passes:
+        if self._pass >= retry.passes or self._cause.of_interruption:
             return None
         left = self._deadline - self._now
         soonest = self._rungs.soonest()

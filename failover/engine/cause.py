@@ -42,6 +42,11 @@ class Cause:
         """Attempt `number` broke after the caller had some of its answer: the first that did is the cause of all."""
         self._interrupted = self._interrupted or number
 
+    @property
+    def of_interruption(self) -> bool:
+        """Whether the caller was given some of an answer that broke."""
+        return self._interrupted is not None
+
     def verdict(self) -> tuple[CallOutcome, int] | None:
         """What became of the call, and the attempt that tells why; `None` if no error tells anything."""
         if self._interrupted is not None:

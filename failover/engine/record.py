@@ -35,11 +35,23 @@ _numbers = itertools.count(1)
 class CallRecord:
     """The attempts, skips and waits of one call."""
 
-    __slots__ = ("_emit", "_model", "_number", "_skipped", "_told", "_verbose", "_waited", "attempts", "resumed")
+    __slots__ = (
+        "_emit",
+        "_model",
+        "_number",
+        "_resuming",
+        "_skipped",
+        "_told",
+        "_verbose",
+        "_waited",
+        "attempts",
+        "resumed",
+    )
 
     def __init__(self, plan: Plan, services: Services, sdk_retries_taken: int) -> None:
         self.attempts: list[Attempt] = []
         self.resumed: Resumption | None = None
+        self._resuming: Resumption | None = None
         self._emit = services.emit
         self._model = plan.model
         self._number = next(_numbers)
@@ -63,14 +75,14 @@ class CallRecord:
         model = candidate.rung.model
         if self._verbose:
             self._emit(ContentStarted(self._number, len(self.attempts) + 1, model, seconds))
+        self.resumed = self._resuming or self.resumed
         running = Attempt(model, candidate.client, outcome.status, None, outcome.request_id, seconds, seconds)
         attempts = (*self.attempts, running)
         return Route("streaming", self._model, model, attempts, tuple(self._skipped), self._waited, self.resumed)
 
     def interrupted(self, candidate: Candidate, outcome: Outcome, resume: Resumption | None, why: str | None) -> None:
         """The attempt that ended last had been answering the caller; what happens now."""
-        if resume is not None:
-            self.resumed = resume
+        self._resuming = resume
         self._told = True
         self._emit(
             StreamInterrupted(

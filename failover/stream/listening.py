@@ -21,15 +21,23 @@ _CONTENT = frozenset({b"content_block_delta", b"content_block_stop", b"message_d
 _RUN_BY_THE_API = frozenset({"server_tool_use", "mcp_tool_use"})
 _SILENT_WORK = _RUN_BY_THE_API | {"thinking", "redacted_thinking"}
 _FOREVER = float("inf")
+_A_MOMENT = 1.0  # seconds
 
 
 class Patience:
     """How long the next read may take. Silence is only what passes while somebody waits for a read."""
 
-    __slots__ = ("_asked_at", "_idle", "_left", "_now", "_pings", "_thinking", "_until", "longest_read")
+    __slots__ = ("_asked_at", "_idle", "_left", "_now", "_pings", "_thinking", "_to_the_end", "_until", "longest_read")
 
     def __init__(
-        self, rules: StreamRules, now: Callable[[], float], *, sent_at: float, until: float, longest_read: float | None
+        self,
+        rules: StreamRules,
+        now: Callable[[], float],
+        *,
+        sent_at: float,
+        until: float,
+        longest_read: float | None,
+        to_the_end: bool = False,
     ) -> None:
         """Begin to wait for the first content.
 
@@ -38,12 +46,14 @@ class Patience:
             now: seconds on a clock that never steps back.
             sent_at: when the request was sent.
             until: when the call has no more time for an answer to begin.
+            to_the_end: whether it has none for the rest of the answer either.
             longest_read: seconds that the client itself would wait for one read; `None`: for ever.
         """
         self._now = now
         self._idle = _FOREVER if rules.idle is None else rules.idle
         self._left = _FOREVER if rules.first_event is None else rules.first_event - (now() - sent_at)
         self._until = until
+        self._to_the_end = to_the_end
         self.longest_read = longest_read
         self._pings = rules.pings
         self._thinking = False
@@ -66,7 +76,8 @@ class Patience:
     def content(self) -> None:
         """It brought content."""
         self._left = self._idle
-        self._until = _FOREVER
+        if not self._to_the_end:
+            self._until = _FOREVER
 
     def thinking(self, *, now: bool) -> None:
         """A block began, or ended: whether the model now thinks, or waits for a tool that the API runs for it.
@@ -76,6 +87,10 @@ class Patience:
         self._thinking = now
         if now:
             self._left = self._idle
+
+    def over(self) -> None:
+        """The message is complete. What may still come of the body is not worth waiting for, but for its connection."""
+        self._left, self._idle = min(self._left, _A_MOMENT), _A_MOMENT
 
     def ping(self) -> None:
         """It brought a ping."""
@@ -120,6 +135,8 @@ class Listening:
                 break
         if heard:
             self.patience.content()
+        if self.stopped:
+            self.patience.over()
         return self._released(passed, begins=heard)
 
     def finish(self) -> bytes:

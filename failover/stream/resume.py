@@ -204,7 +204,8 @@ def _without_seams(message: Any) -> Any:
     kept: list[Any] = []
     for block in content:
         if not _is_seam(block):
-            kept.append(block)
+            if _of(block, "type") != "text" or _of(block, "text"):  # the API takes no text without words
+                kept.append(block)
         elif _of(_of(block, "trigger"), "mode") == "restart":
             kept.clear()
     return {**message, "content": kept} if kept else None

@@ -26,6 +26,11 @@ __all__ = ["LogListener"]
 
 _log = logging.getLogger("failover")
 
+_LOST = {
+    "exhausted": "no model answered a call for",
+    "interrupted": "an answer broke off in the middle, for",
+    "refused": "nothing was sent for",
+}
 _Cause: TypeAlias = AttemptFinished | ModelSkipped
 
 # Why the call of this context may be about to try another model. One event for each context, kept until the next one,
@@ -45,11 +50,12 @@ class LogListener:
     | a circuit closed | INFO |
     | a circuit is half open | DEBUG |
     | a call whose every model failed | ERROR |
-    | a stream that broke while it was being read | ERROR, or WARNING if another try takes over |
+    | a stream that broke while it was being read, and nobody took over | ERROR |
+    | a stream that broke so, and somebody may take over, or nobody can although the policy asks for it | WARNING |
     | a call that open circuits refused | WARNING |
 
     The same facts are in each record's attribute `failover`, a dict whose `event` is `switch`, `opened`, `closed`,
-    `half_open`, `exhausted`, `refused` or `interrupted`; times are seconds.
+    `half_open`, `exhausted`, `refused`, `interrupted` or `broke_off`; times are seconds.
     """
 
     def __call__(self, event: Event) -> None:
@@ -156,17 +162,17 @@ def _why(event: BreakerTransition) -> str:
 
 
 def _interrupted(event: StreamInterrupted) -> None:
-    lost = event.then == "raise"
-    what = "its caller gets the error" if lost else f"{event.then} with the next try"
-    _log.log(
-        logging.ERROR if lost else logging.WARNING,
+    if event.then == "raise" and event.why is None:
+        return  # the end of the call tells it
+    what = f"{event.then} with the next rung" if event.why is None else f"nobody can take over ({event.why})"
+    _log.warning(
         "%s broke off in the middle of its answer (%s): %s",
         event.model,
         _details(event.error_type, request_id=event.request_id),
-        what if event.why is None else f"{what}, for nobody can take over ({event.why})",
+        what,
         extra={
             "failover": {
-                "event": "interrupted",
+                "event": "broke_off",
                 "call": event.call,
                 "model": event.model,
                 "error_type": event.error_type,
@@ -179,7 +185,7 @@ def _interrupted(event: StreamInterrupted) -> None:
 
 
 def _finished(event: CallFinished) -> None:
-    if event.outcome not in {"exhausted", "refused"}:
+    if event.outcome not in _LOST:
         return
     fields = {
         "event": event.outcome,
@@ -191,10 +197,11 @@ def _finished(event: CallFinished) -> None:
         "error_type": event.error_type,
         "request_ids": event.request_ids,
     }
-    if event.outcome == "exhausted":
+    if event.outcome != "refused":
         # As many lines as calls that the circuits let through, and somebody's call has failed: an error.
         _log.error(
-            "no model answered a call for %s: %d attempts (%s)",
+            "%s %s: %d attempts (%s)",
+            _LOST[event.outcome],
             event.model,
             event.attempts,
             _details(event.error_type, request_id=", ".join(event.request_ids) or None),
@@ -203,7 +210,8 @@ def _finished(event: CallFinished) -> None:
         return
     # One line for each call of an outage whose openings were told already; the caller has the error.
     _log.warning(
-        "nothing was sent for %s, every circuit is open: %s",
+        "%s %s, every circuit is open: %s",
+        _LOST[event.outcome],
         event.model,
         ", ".join(event.skipped),
         extra={"failover": fields},
