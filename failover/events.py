@@ -96,7 +96,8 @@ class AttemptFinished:
     verdict: Verdict
     status: int | None
     error_type: str | None
-    """The API's own `error.type`, or the status, `connection_error`, `client_timeout_error`; `None` on success."""
+    """The API's own `error.type`, or the status; or `connection_error`, `client_timeout_error`, `pool_timeout`,
+    `stream_truncated`, `malformed_response`, `circuit_open`; `None` on success."""
     request_id: str | None
     retry_after: float | None
     seconds: float

@@ -62,7 +62,9 @@ class Failover(Middleware):
 
         Args:
             policy: the path of a YAML file, a loaded `Policy`, or `None` for the default policy.
-            listeners: called with every event, in the thread of the call; what they raise is logged and dropped.
+            listeners: called with every event, in the thread of the call; what they raise is logged and dropped. The end
+                of a stream that was dropped is told by the garbage collector, at any point of any thread: a listener
+                that takes a lock takes a re-entrant one.
             breaker_listeners: of every circuit, as pybreaker knows them.
             breaker_storage: makes the pybreaker storage of the circuit with the name it is given.
             tracer_provider: for spans; by default the global one, also when it is set later.

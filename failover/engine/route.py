@@ -18,7 +18,8 @@ class Attempt(NamedTuple):
     status: int | None
     """The HTTP status; `None` when no response came."""
     error_type: str | None
-    """The API's own `error.type`, or the status, `connection_error`, `client_timeout_error`; `None` on success."""
+    """The API's own `error.type`, or the status; or `connection_error`, `client_timeout_error`, `pool_timeout`,
+    `stream_truncated`, `malformed_response`, `circuit_open`; `None` on success."""
     request_id: str | None
     seconds: float
     first_content: float | None = None
