@@ -112,7 +112,7 @@ class Exchange:
         return self._next() if self.context is None else self.context.run(self._next)
 
     def _next(self) -> Action:
-        if self.given_up:
+        if self.given_up and self.opened is None:
             self.call.abandon("cancelled")
         return self.call.next()
 

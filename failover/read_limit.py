@@ -6,8 +6,8 @@ though, as the response's documented extension `network_stream`
 it: so it is given a `read` that keeps to our limit for whoever reads this body, and gets its own back after.
 
 Over HTTP/2 one connection serves many streams, and a time-out of one would end them all; so the client's own
-time-outs are put back. The clocks are then looked at whenever a read brings something, if only a ping. A transport
-of another make keeps to the time-outs that the request was sent with.
+time-outs are put back. The clocks are then looked at whenever a read brings something, if only a ping. For any other
+transport the limit is written into the request's time-outs, in case it looks at each read.
 """
 
 from __future__ import annotations
@@ -74,16 +74,14 @@ class ReadLimit:
         if read is None or attributes is None:
             return  # a connection of another make
         before = attributes.get(_READ)
-        if before is not None and not hasattr(before, _OURS):
-            self._before = read = before
-        else:
-            read = read.__get__(connection)
+        self._before = before = getattr(before, _OURS, before)  # what stood there before any of ours
+        read = read.__get__(connection) if before is None else before
 
         def limited(max_bytes: int, timeout: float | None = None) -> Any:
             # At the end of its body the connection may go to another request before it is released here.
             ours = self._connection is not None and self._reader == self._whoever()
             return read(max_bytes, self._seconds if ours else timeout)
 
-        setattr(limited, _OURS, True)
+        setattr(limited, _OURS, before)
         attributes[_READ] = self._limited = limited
         self._connection = attributes

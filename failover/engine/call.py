@@ -283,8 +283,9 @@ class Call:
     def _obstacle(self, candidate: Candidate, outcome: Outcome) -> str | None:
         """Why nobody can take over now. There is no second walk down the ladder, and only the first takeover is free."""
         if outcome.then == "raise" or outcome.scope != "model":
-            return outcome.scope
-        if not self._rungs.another_after(candidate):
+            return "policy" if outcome.scope == "model" else outcome.scope
+        pass_is_over = self._position > candidate.index  # a last resort is sent when all have been passed over
+        if pass_is_over or not self._rungs.another_after(candidate):
             return "no_rung"
         first = not self._cause.of_interruption
         return None if first or self._services.budget.take(self._now) else "budget"

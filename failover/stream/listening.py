@@ -65,7 +65,7 @@ class Patience:
         limit = self._left
         if self.longest_read is not None and self.longest_read < limit:
             limit = self.longest_read
-        if self._until != _FOREVER and not self._thinking:
+        if self._until != _FOREVER and (self._to_the_end or not self._thinking):
             limit = min(limit, self._until - now)
         return None if limit == _FOREVER else limit
 
@@ -91,6 +91,7 @@ class Patience:
     def over(self) -> None:
         """The message is complete. What may still come of the body is not worth waiting for, but for its connection."""
         self._left, self._idle = min(self._left, _A_MOMENT), _A_MOMENT
+        self._pings = "silence"
 
     def ping(self) -> None:
         """It brought a ping."""

@@ -200,10 +200,11 @@ def _finished(event: CallFinished) -> None:
     if event.outcome != "refused":
         # As many lines as calls that the circuits let through, and somebody's call has failed: an error.
         _log.error(
-            "%s %s: %d attempts (%s)",
+            "%s %s: %d attempt%s (%s)",
             _LOST[event.outcome],
             event.model,
             event.attempts,
+            "" if event.attempts == 1 else "s",
             _details(event.error_type, request_id=", ".join(event.request_ids) or None),
             extra={"failover": fields},
         )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from call_lab import CallLab, judged
+from call_lab import judged
+from call_stream_lab import ENDS, StreamLab, begun, ended, names
 
-from failover.engine import Begun, Finish, Send, Wait, judge_stream, success
+from failover.engine import Finish
 from failover.events import (
     AttemptFinished,
     AttemptStarted,
@@ -13,66 +14,7 @@ from failover.events import (
     CallStarted,
     ContentStarted,
     StreamInterrupted,
-    Waiting,
 )
-
-ENDS = {"cut": "connection_error", "stall": "client_timeout_error", "truncated": "stream_truncated"}
-ALWAYS = 100
-
-
-def ended(end, model, rules=None):
-    """How a stream that had begun came to an end: a word of `StreamEnd`, or the type of an `error` event."""
-    error = b""
-    if end not in {"complete", "closed", *ENDS}:
-        end, error = "error", b'{"type":"error","error":{"type":"%s","message":"no"}}' % end.encode()
-    return judge_stream(end, 200, {"request-id": f"req_{model}"}, error, model=model, rules=rules or {})
-
-
-def begun(model):
-    return success(200, {"request-id": f"req_{model}"})
-
-
-class StreamLab(CallLab):
-    """Tells the story of a streamed call.
-
-    Answers are those of `CallLab`, which come before any content, and `~cut`, `~overloaded_error`, ...: an answer that
-    begins, is read for some seconds (`~cut@30`), and then ends like this. In the line of a story a `~` is an answer
-    that began.
-    """
-
-    def tell(self, answers, *, resume=None, why=None, **options):
-        call = self.begin(**options)
-        waiting = {model: words.split() for model, words in answers.items()}
-        self.sends, story, model = [], [], ""
-        words = ""
-        for _ in range(ALWAYS):
-            action = call.next()
-            if isinstance(action, Wait):
-                story.append(f"{action.seconds:.4g}s")
-                self.clock.advance(action.seconds)
-            elif isinstance(action, Send):
-                model = action.candidate.rung.model
-                self.sends.append(action)
-                story.append(model)
-                left = waiting[model]
-                words = left.pop(0) if len(left) > 1 else left[0]
-                if words.startswith("~"):
-                    call.begin(begun(model))
-                else:
-                    self.answer(action, words)
-            elif isinstance(action, Begun):
-                story[-1] += "~"
-                end, _, seconds = words[1:].partition("@")
-                self.clock.advance(float(seconds or 0))
-                call.report(ended(end, model, self.policy.errors), resume=resume, why=why)
-            else:
-                self.finish = action
-                return " ".join([*story, f"{action.outcome}:{action.attempt}"])
-        raise AssertionError(f"the call never ends: {' '.join(story)}")
-
-
-def names(lab):
-    return [type(event) for event in lab.events]
 
 
 class TestAnAnswerThatIsGivenAsItComes:
@@ -202,96 +144,6 @@ class TestOneThatBreaks:
         assert [event.first_content for event in lab.told(AttemptFinished)] == [0.0, 0.0]
 
 
-class TestOneThatAnotherTakesOver:
-    @pytest.mark.parametrize("mode", ["restart", "continue"])
-    @pytest.mark.parametrize(
-        ("answers", "story"),
-        [
-            ({"a": "~cut", "b": "~complete"}, "a~ b~ fallback:2"),
-            ({"a": "~cut", "b": "529", "c": "~complete"}, "a~ b c~ fallback:3"),
-            ({"a": "~cut", "b": "500 ~complete"}, "a~ b 0.25s b~ fallback:3"),
-            ({"a": "~cut", "b": "~stall", "c": "~complete"}, "a~ b~ c~ fallback:3"),
-            ({"a": "500 ~cut", "b": "~complete"}, "a 0.25s a~ b~ fallback:3"),
-            ({"a": "~cut ~complete", "b": "529", "c": "529"}, "a~ b c 0.25s c 3.75s a~ primary:5"),
-        ],
-    )
-    def test_goes_on_down_the_ladder(self, mode, answers, story):
-        lab = StreamLab("abc")
-        assert lab.tell(answers, resume=mode) == story
-        assert lab.call.route.resumed == mode
-        assert {event.then for event in lab.told(StreamInterrupted)} == {mode}
-
-    def test_is_asked_in_the_next_pass_if_it_is_the_only_one(self):
-        lab = StreamLab("a")
-        assert lab.tell({"a": "~cut ~complete"}, resume="restart") == "a~ 3.75s a~ primary:2"
-        assert lab.told(Waiting)[0].cause == "between_passes"
-
-    @pytest.mark.parametrize(
-        ("answers", "story"),
-        [
-            ({"a": "~cut", "b": "529"}, "a~ b interrupted:1"),
-            ({"a": "~cut", "b": "400"}, "a~ b interrupted:1"),
-            ({"a": "~cut", "b": "401"}, "a~ b interrupted:1"),
-            ({"a": "~cut", "b": "~overloaded_error"}, "a~ b~ interrupted:1"),
-            ({"a": "529", "b": "~cut"}, "a b~ interrupted:2"),
-        ],
-    )
-    def test_ends_with_what_broke_it_first_if_nobody_can(self, answers, story):
-        lab = StreamLab("ab", retry={"tries": 1, "passes": 1})
-        assert lab.tell(answers, resume="restart") == story
-        shown = int(story[-1]) - 1
-        assert lab.told(CallFinished)[0].error_type == lab.call.route.attempts[shown].error_type
-
-    @pytest.mark.parametrize("end", ["authentication_error", "invalid_request_error", "billing_error"])
-    def test_is_not_taken_over_if_no_other_model_can_help(self, end):
-        lab = StreamLab("ab")
-        assert lab.tell({"a": f"~{end}", "b": "~complete"}, resume="restart") == "a~ interrupted:1"
-        (event,) = lab.told(StreamInterrupted)
-        assert event.then == "raise"
-        assert lab.call.route.resumed is None
-
-    def test_is_not_taken_over_if_the_policy_says_raise(self):
-        lab = StreamLab("ab", errors={"connection_error": {"do": "raise"}})
-        assert lab.tell({"a": "~cut", "b": "~complete"}, resume="restart") == "a~ interrupted:1"
-
-    def test_passes_over_circuits_that_are_open(self):
-        lab = StreamLab("abc")
-        lab.breaker("b").open()
-        assert lab.tell({"a": "~cut", "c": "~complete"}, resume="restart") == "a~ c~ fallback:2"
-        assert lab.call.route.skipped == ("b",)
-
-    def test_has_a_deadline_of_its_own(self):
-        """The caller did not wait while it was being answered."""
-        lab = StreamLab("ab", retry={"deadline": 60, "reserve": 10})
-        assert lab.tell({"a": "~cut@3600", "b": "~complete"}, resume="restart") == "a~ b~ fallback:2"
-        assert lab.sends[1].timeout == 60
-
-    def test_which_then_holds(self):
-        lab = StreamLab("ab", retry={"deadline": 60, "reserve": 10, "passes": 9, "tries": 1})
-        story = lab.tell({"a": "~cut@3600 500", "b": "hang"}, resume="restart")
-        assert story == "a~ b interrupted:1"
-
-    @pytest.mark.parametrize("passes", [1, 2, 5])
-    @pytest.mark.parametrize("models", ["a", "ab", "abcd"])
-    def test_costs_no_more_requests_than_the_ladder_has(self, models, passes):
-        retry = {"tries": 3, "passes": passes, "deadline": "off", "budget": "off"}
-        lab = StreamLab(models, retry=retry, breaker={"trip": {"consecutive_failures": 1000}})
-        story = lab.tell(dict.fromkeys(models, "~cut"), resume="restart")
-        assert story.endswith("interrupted:1")
-        assert len(lab.sends) == len(models) * passes
-
-    def test_opens_the_circuit_for_as_long_as_the_server_wishes(self):
-        lab = StreamLab("ab")
-        call = lab.begin()
-        call.next()
-        call.begin(begun("a"))
-        limited = judged("429:60", "a")._replace(status=200, stream="error")
-        call.report(limited, resume="restart")
-        assert lab.breaker("a").state == "open"
-        assert lab.breaker("a").outlook().retry_in == pytest.approx(60)
-        assert call.next().candidate.rung.model == "b"
-
-
 class TestOneThatIsGivenUp:
     @pytest.fixture
     def probe(self):
@@ -334,15 +186,18 @@ class TestOneThatIsGivenUp:
         assert lab.call.route.outcome == "primary"
         assert len(lab.told(CallFinished)) == 1
 
-    def test_before_another_takes_over_is_cancelled(self):
+    @pytest.mark.parametrize(("begins", "resumed", "models"), [(False, None, ["a"]), (True, "restart", ["a", "b"])])
+    def test_while_another_takes_over_is_cancelled(self, begins, resumed, models):
         lab = StreamLab("ab")
         call = lab.begin()
         call.next()
         call.begin(begun("a"))
         call.report(ended("cut", "a"), resume="restart")
         call.next()
-        call.abandon("cancelled")
-        assert (call.route.outcome, call.route.resumed) == ("cancelled", "restart")
-        assert [attempt.model for attempt in call.route.attempts] == ["a"]
+        if begins:
+            call.begin(begun("b"))
+        call.abandon("cancelled", ended("closed", "b") if begins else None)
+        assert (call.route.outcome, call.route.resumed) == ("cancelled", resumed)
+        assert [attempt.model for attempt in call.route.attempts] == models
         assert lab.breaker("b").outlook() is None
         assert isinstance(call.next(), Finish)

@@ -18,6 +18,9 @@ from test_cancellation import InterruptedClock
 
 import failover
 
+UNWELL = {"status": 500, "kind": "application/json"}
+"""An answer that is worth another request to the same model, after a wait."""
+
 
 @pytest.fixture
 def raw():
@@ -31,17 +34,18 @@ def told():
 
 
 class EndlessClock:
-    """A clock on which a wait never ends."""
+    """A clock on which a wait ends only when a test says so."""
 
     def __init__(self):
         self.waiting = False
+        self.over = asyncio.Event()
 
     def now(self):
         return 1000.0
 
     async def sleep_async(self, seconds):
         self.waiting = True
-        await asyncio.sleep(3600)
+        await self.over.wait()
 
 
 class TestATask:
@@ -124,6 +128,7 @@ class TestATask:
 
     def test_that_is_stopped_in_a_wait_before_another_takes_over(self, run, raw, told):
         raw.answers(FIRST, *BEGUN, CUT)
+        raw.answers(SECOND, **UNWELL)
         clock = EndlessClock()
 
         async def story(client, guard):
@@ -133,12 +138,34 @@ class TestATask:
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
-            assert [(route.outcome, route.resumed) for route in routes] == [("cancelled", "restart")]
-            assert guard.board[FIRST].outlook() is None
+            assert [(route.outcome, route.resumed) for route in routes] == [("cancelled", None)]
+            assert guard.board[SECOND].outlook() is None
             assert busy(client) == []
 
-        run(story, policy(ladders=[], **RESUMING), clock)
-        assert told == [(FIRST, "failure", "cut"), "cancelled"]
+        run(story, policy(**RESUMING), clock)
+        assert told == [(FIRST, "failure", "cut"), (SECOND, "failure", None), "cancelled"]
+        assert len(raw.connections) == 2
+
+    def test_whose_stream_is_closed_in_a_wait_before_another_takes_over_sends_nothing_more(self, run, raw, told):
+        raw.answers(FIRST, *BEGUN, CUT)
+        raw.answers(SECOND, **UNWELL)
+        clock = EndlessClock()
+
+        async def story(client, guard):
+            stream = await client.messages.create(**CALL, stream=True)
+            reader = asyncio.ensure_future(self.all_of(stream))
+            await until_async(lambda: clock.waiting)
+            await stream.close()
+            raw.answers(SECOND)
+            clock.over.set()
+            assert type(await reader) is httpx2.StreamClosed
+            assert failover.route(stream).outcome == "cancelled"
+            assert guard.board[SECOND].outlook() is None
+            assert busy(client) == []
+
+        run(story, policy(**RESUMING), clock)
+        assert told == [(FIRST, "failure", "cut"), (SECOND, "failure", None), "cancelled"]
+        assert len(raw.connections) == 2
 
     def test_that_is_stopped_while_an_answer_is_collected(self, run, raw, fake_clock):
         raw.answers(FIRST, *BEGUN, ENDLESS)
@@ -309,7 +336,8 @@ class TestCtrlC:
 
     def test_in_a_wait_before_another_takes_over(self, connect, raw, told):
         raw.answers(FIRST, *BEGUN, CUT)
-        caller = connect(policy(ladders=[], **RESUMING), url=raw.url, clock=InterruptedClock(), listeners=[told])
+        raw.answers(SECOND, **UNWELL)
+        caller = connect(policy(**RESUMING), url=raw.url, clock=InterruptedClock(), listeners=[told])
         assert type(read(caller).error) is KeyboardInterrupt
-        assert caller.board[FIRST].outlook() is None
-        assert told == [(FIRST, "failure", "cut"), "cancelled"]
+        assert caller.board[SECOND].outlook() is None
+        assert told == [(FIRST, "failure", "cut"), (SECOND, "failure", None), "cancelled"]

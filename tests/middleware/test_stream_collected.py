@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 
 import anthropic
 import httpx2
@@ -20,6 +21,8 @@ LIMIT = 1000
 LONG = {**CALL, "max_tokens": LIMIT + 1}
 COLLECT = {"collect_over": LIMIT, "idle": SILENCE, "first_event": "500ms"}
 SHORT = {"tries": 1, "passes": 1, "deadline": "500ms", "reserve": "100ms"}  # of real time: room for a busy machine
+STRETCHED = {"long_answers": "stretch"}
+RUNGS = [FIRST, SECOND, "claude-sonnet-5", "claude-sonnet-4-5", "claude-opus-5", "claude-opus-4-5"]
 TOOL = {"name": "look", "input_schema": {"type": "object", "properties": {"where": {"type": "string"}}}}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
@@ -227,10 +230,61 @@ class TestFailures:
 
 
 class TestTime:
-    def test_a_long_answer_does_not_run_into_the_deadline_once_it_has_begun(self, connect, fake_claude):
-        caller = connect(policy(stream={"collect_over": LIMIT}, retry=SHORT), clock=SystemClock())
+    @pytest.fixture
+    def short_of_time(self, connect):
+        """Makes a caller with a short deadline, in real time."""
+
+        def short_of_time(**parts):
+            retry = {**SHORT, **parts.pop("retry", {})}
+            return connect(policy(stream={"collect_over": LIMIT}, retry=retry, **parts), clock=SystemClock())
+
+        return short_of_time
+
+    def test_a_deadline_of_ones_own_is_for_the_whole_answer(self, short_of_time, fake_claude):
+        """Its caller waits for all of it, as in a plain call."""
         fake_claude.fail(FIRST, token_every=0.15)
-        assert caller.create(max_tokens=LIMIT + 1).model == FIRST
+        with failover.recording() as routes:
+            assert short_of_time().create(max_tokens=LIMIT + 1).model == SECOND
+        first = routes[0].attempts[0]
+        assert first.error_type == "client_timeout_error"
+        assert first.first_content < 0.3
+        assert first.seconds == pytest.approx(0.4, abs=0.1)  # the rest is the next model's
+
+    @pytest.mark.parametrize(
+        "fault", [{"token_every": 0.15}, {"token_every": 0.12, "cut": True, "after_events": 3}], ids=["slow", "broken"]
+    )
+    def test_after_such_a_deadline_nobody_is_asked_any_more(self, short_of_time, fake_claude, fault):
+        fake_claude.fail("*", **fault)
+        caller = short_of_time(retry={"tries": 3, "passes": 3}, ladders=ladder(*RUNGS))
+        began = time.monotonic()
+        error = caller.error(max_tokens=LIMIT + 1)
+        assert time.monotonic() - began < 0.9
+        assert isinstance(error, anthropic.APIConnectionError)
+        route = failover.route(error)
+        assert route.outcome == "exhausted"
+        assert sum(attempt.seconds for attempt in route.attempts) < 0.7
+        assert fake_claude.count() == len(route.attempts) < len(RUNGS)
+
+    def test_a_deadline_that_stretches_is_for_the_answer_to_begin(self, short_of_time, fake_claude):
+        fake_claude.fail(FIRST, token_every=0.15)
+        with failover.recording() as routes:
+            assert short_of_time(retry=STRETCHED).create(max_tokens=LIMIT + 1).model == FIRST
+        assert routes[0].attempts[0].seconds > 0.5
+
+    def test_a_deadline_that_stretches_grows_by_the_time_that_content_took(self, short_of_time, fake_claude):
+        fake_claude.fail(FIRST, token_every=0.2, cut=True, after_events=4)
+        with failover.recording() as routes:
+            assert short_of_time(retry=STRETCHED).create(max_tokens=LIMIT + 1).model == SECOND
+        assert routes[0].attempts[0].seconds > 0.5
+
+    def test_a_deadline_that_stretches_grows_by_nothing_else(self, short_of_time, fake_claude):
+        """What passes before each answer begins counts for all of them together."""
+        fake_claude.fail("*", first_token=0.3, token_every=0.01, cut=True, after_events=1)
+        caller = short_of_time(retry=STRETCHED, ladders=ladder(*RUNGS))
+        error = caller.error(max_tokens=LIMIT + 1)
+        attempts = failover.route(error).attempts
+        assert sum(attempt.first_content or attempt.seconds for attempt in attempts) < 0.7
+        assert len(attempts) < len(RUNGS)
 
     def test_nor_into_the_clients_time_out_which_is_for_one_read(self, connect, fake_claude):
         caller = connect(policy(stream={"collect_over": LIMIT}), timeout=0.3)

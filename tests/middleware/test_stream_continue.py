@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anthropic
 import pytest
-from sdk_callers import FIRST, HELLO, NO_REPEAT, SECOND, ladder, policy
+from sdk_callers import FIRST, HELLO, NO_REPEAT, SECOND, Watcher, ladder, policy
 from stream_reading import INTERRUPTIONS, PATHS, SILENCE, Interruptions, assert_one_stream, read, seam
 
 import failover
@@ -108,13 +108,6 @@ class TestWhatTheNextModelIsAsked:
             body.pop("messages")
         assert second == {**first, "model": SECOND}
 
-    def test_the_same_model_may_be_told_in_the_next_pass(self, connect, fake_claude):
-        fake_claude.fail(FIRST, **BROKEN, times=1)
-        caller = connect(policy(stream=CONTINUE, ladders=[]))
-        reading = read(caller)
-        assert reading.seams == [seam(FIRST, FIRST, "continue", "overloaded_error")]
-        assert fake_claude.requests[1].body["messages"][-1]["content"] == TOLD.format("Hello ")
-
 
 class TestTheGlue:
     @pytest.mark.parametrize(
@@ -205,6 +198,15 @@ class TestItIsNotContinued:
         assert type(reading.error) is anthropic.OverloadedError
         assert [event.why for event in told] == ["structured_output"]
 
+    def test_when_there_is_no_other_model(self, connect, fake_claude, fake_clock, told):
+        """At once: no other pass begins, however many the policy has."""
+        fake_claude.fail(FIRST, **BROKEN, times=1)
+        reading = read(connect(policy(stream=CONTINUE, ladders=[]), listeners=[told]))
+        assert type(reading.error) is anthropic.OverloadedError
+        assert [(event.then, event.why) for event in told] == [("raise", "no_rung")]
+        assert (reading.route.outcome, reading.route.resumed) == ("interrupted", None)
+        assert (fake_claude.count(), fake_clock.slept) == (1, [])
+
     @pytest.mark.parametrize("how", INTERRUPTIONS)
     def test_if_nobody_can_the_reader_gets_what_broke_it_first(self, continuing, fake_claude, how):
         fault, kind, _ = INTERRUPTIONS[how]
@@ -212,5 +214,31 @@ class TestItIsNotContinued:
         fake_claude.fail(SECOND, 400)
         reading = read(continuing())
         assert type(reading.error) is kind
-        assert (reading.route.outcome, reading.route.resumed) == ("interrupted", "continue")
+        assert (reading.route.outcome, reading.route.resumed) == ("interrupted", None)  # nobody has begun to
         assert [block.text for block in failover.partial_message(reading.error).content] == ["Hello from c"]
+
+    def test_if_the_last_breaks_as_well_the_reader_gets_what_broke_it_first(self, continuing, fake_claude, told):
+        fake_claude.fail(FIRST, **BROKEN)
+        fake_claude.fail(SECOND, error_event="api_error", say=" wor", after_events=1)
+        reading = read(continuing())
+        assert type(reading.error) is anthropic.OverloadedError
+        assert [(event.then, event.why) for event in told] == [("continue", None), ("raise", "no_rung")]
+        assert (reading.route.outcome, reading.route.resumed) == ("interrupted", "continue")
+        given = failover.partial_message(reading.error).content
+        assert [block.text for block in given if block.type == "text"] == ["Hello ", "wor"]
+
+    def test_by_an_inner_middleware_that_fails_the_program_gets_its_error(self, continuing, fake_claude):
+        bug = LookupError("a bug")
+
+        def fail(request):
+            if request.json["model"] == SECOND:
+                raise bug
+
+        caller = continuing()
+        caller.client = caller.client.with_middleware(Watcher(fail))
+        fake_claude.fail(FIRST, **BROKEN)
+        reading = read(caller)
+        assert reading.error is bug
+        assert type(bug.__context__) is anthropic.OverloadedError
+        assert [block.text for block in failover.partial_message(bug).content] == ["Hello "]
+        assert (reading.route.outcome, reading.route.resumed) == ("failed", None)

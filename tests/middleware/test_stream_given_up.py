@@ -28,6 +28,20 @@ def told():
     return Told()
 
 
+class EndlessClock:
+    """A clock on which a wait ends only when a test says so."""
+
+    def __init__(self):
+        self.waiting, self.over = threading.Event(), threading.Event()
+
+    def now(self):
+        return 1000.0
+
+    def sleep(self, seconds):
+        self.waiting.set()
+        self.over.wait(10)
+
+
 class TestAThread:
     @pytest.fixture
     def client(self, raw):
@@ -68,6 +82,27 @@ class TestAThread:
         assert_given_back(guard, SECOND)
         assert busy(client) == []
         assert told == [(FIRST, "failure", "cut"), (SECOND, "neutral", "closed"), "cancelled"]
+
+    def test_whose_stream_is_closed_in_a_wait_before_another_takes_over_sends_nothing_more(self, client, raw, told):
+        raw.answers(FIRST, *BEGUN, CUT)
+        raw.answers(SECOND, status=500, kind="application/json")
+        clock = EndlessClock()
+        guard = failover.Failover(policy(**RESUMING), clock=clock, random=lambda: 0.5, listeners=[told])
+        stream = failover.wrap(client, guard).messages.create(**CALL, stream=True)
+        errors = []
+        reader = threading.Thread(target=self.all_of, args=(stream, errors))
+        reader.start()
+        assert clock.waiting.wait(10)
+        stream.close()
+        raw.answers(SECOND)
+        clock.over.set()
+        reader.join(10)
+        assert [type(error) for error in errors] == [httpx2.StreamClosed]
+        assert failover.route(stream).outcome == "cancelled"
+        assert told == [(FIRST, "failure", "cut"), (SECOND, "failure", None), "cancelled"]
+        assert len(raw.connections) == 2
+        assert guard.board[SECOND].outlook() is None
+        assert busy(client) == []
 
     def test_may_close_while_another_tells_of_the_call(self, client, guard, raw, fake_clock):
         """A listener may be slow, and a call's context can be entered by one thread at a time."""

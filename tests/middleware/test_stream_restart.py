@@ -7,7 +7,7 @@ import json
 import anthropic
 import pydantic
 import pytest
-from sdk_callers import FIRST, HELLO, NO_REPEAT, SECOND, ladder, policy, trip
+from sdk_callers import FIRST, HELLO, NO_REPEAT, SECOND, Watcher, ladder, policy, trip
 from stream_reading import (
     INTERRUPTIONS,
     PATHS,
@@ -152,6 +152,23 @@ class TestItIsNotBegunAgain:
         reading = read(caller, "beta.messages.create", thread={"type": "create"})
         self.assert_refused(reading, told, fake_claude, "thread")
 
+    def test_when_there_is_no_other_model(self, connect, fake_claude, fake_clock, told):
+        """At once: no other pass begins, however many the policy has."""
+        fake_claude.script(FIRST, [Fault(**BROKEN)])
+        reading = read(connect(policy(stream=RESTART, ladders=[]), listeners=[told]))
+        self.assert_refused(reading, told, fake_claude, "no_rung")
+        assert [block.text for block in failover.partial_message(reading.error).content] == ["Hello "]
+        assert (fake_clock.slept, reading.route.waited) == ([], 0.0)
+
+    def test_when_every_other_circuit_is_open(self, connect, fake_claude, fake_clock, told):
+        caller = connect(policy(stream=RESTART), listeners=[told])
+        caller.create(model=SECOND)
+        caller.board[SECOND].open()
+        fake_claude.clear()
+        fake_claude.fail(FIRST, **BROKEN)
+        self.assert_refused(read(caller), told, fake_claude, "no_rung")
+        assert fake_clock.slept == []
+
     def test_by_default(self, connect, fake_claude, told):
         fake_claude.fail(FIRST, **BROKEN)
         self.assert_refused(read(connect(policy(retry=NO_REPEAT), listeners=[told])), told, fake_claude, None)
@@ -160,7 +177,9 @@ class TestItIsNotBegunAgain:
         fake_claude.fail(FIRST, error_event="authentication_error")
         reading = read(caller)
         assert type(reading.error) is anthropic.AuthenticationError
-        assert [(event.then, event.error_type) for event in told] == [("raise", "authentication_error")]
+        assert [(event.then, event.why, event.error_type) for event in told] == [
+            ("raise", "account", "authentication_error")
+        ]
         assert fake_claude.count() == 1
 
     @staticmethod
@@ -180,7 +199,7 @@ class TestWhenTheOthersFailAsWell:
         reading = read(caller)
         assert type(reading.error) is kind
         assert reading.error.request_id == fake_claude.requests[0].request_id
-        assert reading.route.outcome == "interrupted"
+        assert (reading.route.outcome, reading.route.resumed) == ("interrupted", None)  # nobody has begun to
         assert [attempt.error_type for attempt in reading.route.attempts] == [error_type, "api_error"]
         assert [block.text for block in failover.partial_message(reading.error).content] == ["Hello from c"]
         assert len(reading.error.__notes__) == 1
@@ -194,8 +213,17 @@ class TestWhenTheOthersFailAsWell:
         fake_claude.fail(SECOND, **fault)
         reading = read(caller)
         assert type(reading.error) is anthropic.OverloadedError
-        assert reading.route.outcome == "interrupted"
+        assert (reading.route.outcome, reading.route.resumed) == ("interrupted", None)
         assert fake_claude.count() == 2
+
+    def test_no_other_pass_begins(self, connect, fake_claude, fake_clock, told):
+        fake_claude.script(FIRST, [Fault(**BROKEN)])
+        fake_claude.fail(SECOND, 529)
+        reading = read(connect(policy(stream=RESTART, retry={"tries": 1, "passes": 9}), listeners=[told]))
+        assert type(reading.error) is anthropic.OverloadedError
+        assert [attempt.model for attempt in reading.route.attempts] == [FIRST, SECOND]
+        assert [(event.then, event.why) for event in told] == [("restart", None)]
+        assert fake_clock.slept == []
 
     def test_the_next_one_is_asked_if_another_is_down_before_its_first_content(self, connect, fake_claude):
         a_policy = policy(stream=RESTART, retry=NO_REPEAT, ladders=ladder(SECOND, "claude-opus-5"))
@@ -257,18 +285,42 @@ class TestASecondInterruption:
         assert [block.type for block in given] == ["text", "fallback", "tool_use"]
         assert (reading.route.outcome, reading.route.resumed) == ("interrupted", "restart")
 
+    @pytest.mark.parametrize("path", PATHS)
+    def test_of_the_last_model_raises_the_first_error_with_all_that_was_given(self, connect, fake_claude, told, path):
+        fake_claude.fail(FIRST, **BROKEN)
+        fake_claude.fail(SECOND, error_event="api_error", after_events=2)
+        reading = read(connect(policy(stream=RESTART, retry={"passes": 9}), listeners=[told]), path)
+        assert type(reading.error) is anthropic.OverloadedError
+        assert reading.error.request_id == fake_claude.requests[0].request_id
+        assert [(event.model, event.then, event.why) for event in told] == [
+            (FIRST, "restart", None),
+            (SECOND, "raise", "no_rung"),
+        ]
+        given = failover.partial_message(reading.error).content
+        assert [block.type for block in given] == ["text", "fallback", "text"]
+        assert [block.text for block in given if block.type == "text"] == ["Hello ", "Hello from c"]
+        assert (reading.route.outcome, reading.route.resumed) == ("interrupted", "restart")
+
+    def test_needs_room_in_the_retry_budget(self, connect, fake_claude, told):
+        """The first takeover of each call is free."""
+        budget = {"ratio": 0.2, "min_per_second": 0}
+        ladders = ladder(SECOND, "claude-opus-5")
+        a_policy = policy(stream=RESTART, retry={**NO_REPEAT, "budget": budget}, ladders=ladders)
+        caller = connect(a_policy, listeners=[told])
+        fake_claude.fail(FIRST, **BROKEN)
+        assert_one_stream(read(caller))
+        fake_claude.fail(SECOND, cut=True, after_events=2)
+        reading = read(caller)
+        assert type(reading.error) is anthropic.OverloadedError
+        assert [(event.then, event.why) for event in told] == [
+            ("restart", None),
+            ("restart", None),
+            ("raise", "budget"),
+        ]
+        assert [attempt.model for attempt in reading.route.attempts] == [FIRST, SECOND]
+
 
 class TestTheLadderAndTheTime:
-    def test_a_single_model_is_asked_again_in_the_next_pass_after_a_wait(self, connect, fake_claude, fake_clock):
-        a_policy = policy(stream=RESTART, ladders=[])
-        fake_claude.script(FIRST, [Fault(**BROKEN)])
-        reading = read(connect(a_policy))
-        assert_one_stream(reading)
-        assert reading.seams == [seam(FIRST, FIRST, "restart", "overloaded_error")]
-        assert (reading.route.outcome, reading.route.resumed) == ("primary", "restart")
-        assert fake_clock.slept == [pytest.approx(3.75)]
-        assert reading.route.waited == pytest.approx(3.75)
-
     def test_the_deadline_begins_anew_because_nobody_waited_for_what_was_read(self, connect, fake_claude, fake_clock):
         def read_slowly(event):
             if isinstance(event, ContentStarted) and event.model == FIRST:
@@ -280,26 +332,45 @@ class TestTheLadderAndTheTime:
         assert reading.route.attempts[0].seconds == pytest.approx(500)
         assert reading.route.served_model == SECOND
 
-    def test_after_it_has_begun_anew_it_counts(self, connect, fake_claude, fake_clock):
-        """Each wait between two passes is 3.75 s or more, and 12 s are left when the stream breaks."""
-        fake_claude.fail(FIRST, 500)
-        fake_claude.script(FIRST, [Fault(**BROKEN)])
-        retry = {"tries": 1, "passes": 9, "deadline": "12s", "reserve": "3s", "budget": "off"}
-        reading = read(connect(policy(stream=RESTART, retry=retry, ladders=[])))
-        assert reading.route.outcome == "interrupted"
-        assert sum(fake_clock.slept) <= 9
-        assert 1 < fake_claude.count() < 4
+    def test_each_attempt_has_its_share_of_the_deadline_that_began_anew(self, connect, fake_claude, fake_clock):
+        """Of 60 s the last model is promised 10; the second answer that breaks makes them 60 again."""
+
+        def read_slowly(event):
+            if isinstance(event, ContentStarted):
+                fake_clock.advance(500)
+
+        def take_time(request):
+            if request.json["model"] == "claude-opus-5":
+                fake_clock.advance(20)
+
+        models = (FIRST, SECOND, "claude-opus-5", "claude-opus-4-8", "claude-sonnet-5")
+        retry = {"tries": 1, "passes": 9, "deadline": "60s", "reserve": "10s", "budget": "off"}
+        a_policy = policy(stream=RESTART, retry=retry, ladders=ladder(*models[1:]))
+        caller = connect(a_policy, timeout=600, listeners=[read_slowly])
+        caller.client = caller.client.with_middleware(watcher := Watcher(take_time))
+        for model in (FIRST, SECOND, "claude-opus-4-8"):
+            fake_claude.fail(model, **BROKEN)
+        fake_claude.fail("claude-opus-5", 500)
+        reading = read(caller)
+        assert_one_stream(reading)
+        sent = [(request.json["model"], request.options.timeout.read) for request in watcher.requests]
+        assert sent == list(zip(models, [50, 50, 50, 30, 60], strict=True))
 
     @pytest.mark.parametrize("how", ["overloaded", "api_error", "cut", "end"])
-    def test_streams_that_always_break_cost_no_more_requests_than_the_policy_allows(self, connect, fake_claude, how):
+    def test_streams_that_always_break_cost_one_request_for_each_model(
+        self, connect, fake_claude, fake_clock, told, how
+    ):
         fault, kind, _ = INTERRUPTIONS[how]
         fake_claude.fail("*", **fault)
-        reading = read(connect(policy(stream=RESTART, retry={"tries": 2, "passes": 3, "budget": "off"})))
+        retry = {"tries": 2, "passes": 3, "budget": "off"}
+        reading = read(connect(policy(stream=RESTART, retry=retry), listeners=[told]))
         assert type(reading.error) is kind
-        assert reading.route.outcome == "interrupted"
-        assert 1 < fake_claude.count() <= 2 * 2 * 3
-        assert len(reading.route.attempts) == fake_claude.count()
-        assert len(reading.seams) == fake_claude.count() - 1
+        assert (reading.route.outcome, reading.route.resumed) == ("interrupted", "restart")
+        assert [attempt.model for attempt in reading.route.attempts] == [FIRST, SECOND]
+        assert fake_claude.count() == 2
+        assert len(reading.seams) == 1
+        assert [(event.then, event.why) for event in told] == [("restart", None), ("raise", "no_rung")]
+        assert fake_clock.slept == []
 
     def test_the_model_that_broke_has_failed(self, connect, fake_claude):
         caller = connect(policy(stream=RESTART, retry=NO_REPEAT, breaker=trip(consecutive_failures=1)))

@@ -6,9 +6,9 @@ import json
 
 import anthropic
 import pytest
-from sdk_callers import FIRST, NO_REPEAT, SECOND, Watcher, policy, reply
+from sdk_callers import FIRST, NO_REPEAT, SECOND, Watcher, ladder, policy, reply
 from stream_lab import CUT, PING, frames, raw_upstream
-from stream_reading import SILENCE, Interruptions, assert_one_stream, read
+from stream_reading import PATHS, SILENCE, Interruptions, assert_one_stream, read
 
 import failover
 from failover.testing.payloads import sse
@@ -99,7 +99,7 @@ def test_an_answer_to_the_restart_that_is_no_stream_is_a_failure_and_no_silent_e
     raw.answers(SECOND, whole, kind="application/json")
     reading = read(caller)
     assert type(reading.error) is anthropic.APIConnectionError
-    assert reading.route.outcome == "interrupted"
+    assert (reading.route.outcome, reading.route.resumed) == ("interrupted", None)
 
 
 def test_an_answer_to_the_restart_that_another_middleware_made_is_no_silent_end(caller, raw):
@@ -119,3 +119,71 @@ def test_an_answer_to_the_restart_that_another_middleware_made_is_no_silent_end(
     reading = read(caller)
     assert isinstance(reading.error, anthropic.APIError)
     assert reading.types[-1] != "message_stop"
+
+
+class TestAnErrorOfAnInnerMiddlewareInTheRestart:
+    """It is nobody's outage, and the program gets it as it is."""
+
+    @pytest.fixture
+    def broken(self, caller):
+        """A caller with a middleware that fails for one model."""
+
+        def broken(model, bug):
+            def fail(request):
+                if request.json["model"] == model:
+                    raise bug
+
+            caller.client = caller.client.with_middleware(Watcher(fail))
+            return caller
+
+        return broken
+
+    @pytest.mark.parametrize("path", PATHS)
+    def test_is_raised_with_what_broke_the_stream_and_what_was_given(self, broken, raw, told, path):
+        raw.answers(FIRST, *HALF, CUT)
+        bug = LookupError("a bug")
+        reading = read(broken(SECOND, bug), path)
+        assert reading.error is bug
+        assert type(bug.__context__) is anthropic.APIConnectionError
+        assert reading.blocks == [("text", "Hello ")]
+        assert [block.text for block in failover.partial_message(bug).content] == ["Hello "]
+        assert (reading.route.outcome, reading.route.resumed, reading.route.served_model) == ("failed", None, None)
+        assert [attempt.model for attempt in reading.route.attempts] == [FIRST]
+        assert [(event.then, event.why) for event in told] == [("restart", None)]
+
+    def test_keeps_a_context_of_its_own(self, broken, raw):
+        raw.answers(FIRST, *HALF, CUT)
+        bug = LookupError("a bug")
+        bug.__context__ = cause = KeyError("its cause")
+        reading = read(broken(SECOND, bug))
+        assert reading.error is bug
+        assert bug.__context__ is cause
+        assert failover.partial_message(bug) is not None
+
+    def test_comes_with_the_first_of_two_that_broke_and_with_all_that_was_given(self, connect, raw):
+        last = "claude-opus-5"
+        raw.answers(FIRST, *HALF, CUT)
+        raw.answers(SECOND, *frames(SECOND).whole[:3])
+        bug = LookupError("a bug")
+
+        def fail(request):
+            if request.json["model"] == last:
+                raise bug
+
+        caller = connect(
+            RESTART.model_copy(update={"ladders": policy(ladders=ladder(SECOND, last)).ladders}), url=raw.url
+        )
+        caller.client = caller.client.with_middleware(Watcher(fail))
+        reading = read(caller)
+        assert reading.error is bug
+        assert type(bug.__context__) is anthropic.APIConnectionError
+        given = failover.partial_message(bug).content
+        assert [block.type for block in given] == ["text", "fallback", "text"]
+        assert (reading.route.outcome, reading.route.resumed) == ("failed", "restart")
+
+    def test_gives_its_circuit_back_unharmed(self, broken, raw):
+        raw.answers(FIRST, *HALF, CUT)
+        caller = broken(SECOND, LookupError("a bug"))
+        read(caller)
+        assert caller.board[SECOND].pybreaker.fail_counter == 0
+        assert caller.board[FIRST].pybreaker.fail_counter == 1

@@ -6,6 +6,7 @@ import contextvars
 import logging
 import threading
 
+import anthropic
 import pytest
 from opentelemetry import trace
 from sdk_callers import CALL, FIRST, NO_REPEAT, SECOND, Watcher, policy
@@ -41,6 +42,24 @@ def traced(connect):
 
 def attempts_of(record):
     return [span for span in record.spans if span.name.startswith("try ")]
+
+
+def lines_of(caplog):
+    return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+
+def broke_off(fake_claude, number):
+    """The beginning of the line for a stream that was cut, the answer to that request."""
+    request = fake_claude.requests[number - 1]
+    model = request.body["model"]
+    return f"{model} broke off in the middle of its answer (connection_error, request id {request.request_id}): "
+
+
+def lost(fake_claude, attempts):
+    """The line for a call that so many cuts have ended."""
+    ids = ", ".join(request.request_id for request in fake_claude.requests)
+    what = f"an answer broke off in the middle, for {FIRST}: {attempts} attempts"
+    return f"{what} (connection_error, request id {ids})"
 
 
 def in_its_program(caller, record, path="messages.stream"):
@@ -191,16 +210,61 @@ class TestAnInterruption:
             "tool_use",
         )
 
+    @pytest.mark.parametrize("mode", ["restart", "continue"])
+    def test_after_which_no_rung_is_left_says_so(self, traced, fake_claude, mode):
+        caller, record = traced(mode)
+        fake_claude.fail("*", cut=True)
+        read(caller)
+        (run,) = record.named(RUN)
+        told = [event.attributes for event in run.events if event.name == "failover.stream.interrupted"]
+        assert [
+            (event["failover.model"], event["failover.stream.then"], event.get("failover.stream.why")) for event in told
+        ] == [(FIRST, mode, None), (SECOND, "raise", "no_rung")]
+        assert [span.status.status_code.name for span in [*attempts_of(record), run]] == ["ERROR"] * 3
+        assert run.attributes["failover.outcome"] == "interrupted"
+
+    @pytest.mark.parametrize("mode", ["restart", "continue"])
+    def test_that_a_bug_keeps_from_being_made_good_leaves_no_span_open(self, traced, fake_claude, mode):
+        def fail(request):
+            if request.json["model"] == SECOND:
+                raise LookupError("a bug")
+
+        caller, record = traced(mode)
+        caller.client = caller.client.with_middleware(Watcher(fail))
+        fake_claude.fail(FIRST, cut=True)
+        assert type(read(caller).error) is LookupError
+        (run,) = record.named(RUN)
+        assert run.attributes["failover.outcome"] == "failed"
+        assert [span.name for span in attempts_of(record)] == [f"try {FIRST}", f"try {SECOND}"]
+
     def test_of_which_nobody_listens_costs_no_span(self, connect, fake_claude, caplog):
         """Without a tracer only what is notable is told, and an interruption is."""
         caplog.set_level(logging.WARNING, logger="failover")
         fake_claude.fail(FIRST, cut=True)
-        assert type(read(connect(policy(retry=NO_REPEAT), open_telemetry=False)).error) is not None
-        assert [record.levelname for record in caplog.records] == ["ERROR"]
-        assert caplog.records[0].getMessage() == (
-            f"{FIRST} broke off in the middle of its answer (connection_error, request id "
-            f"{fake_claude.requests[0].request_id}): its caller gets the error"
-        )
+        assert type(read(connect(policy(retry=NO_REPEAT), open_telemetry=False)).error) is anthropic.APIConnectionError
+        assert lines_of(caplog) == [("ERROR", lost(fake_claude, 1))]
+
+    def test_of_a_single_model_is_logged_with_why_nobody_takes_over(self, connect, fake_claude, caplog):
+        caplog.set_level(logging.WARNING, logger="failover")
+        fake_claude.fail(FIRST, cut=True)
+        read(connect(policy(stream=RESTART, ladders=[]), open_telemetry=False))
+        assert lines_of(caplog) == [
+            ("WARNING", broke_off(fake_claude, 1) + "nobody can take over (no_rung)"),
+            ("ERROR", lost(fake_claude, 1)),
+        ]
+
+    @pytest.mark.parametrize("mode", ["restart", "continue"])
+    def test_after_another_is_logged_with_how_it_went_on(self, connect, fake_claude, caplog, mode):
+        caplog.set_level(logging.WARNING, logger="failover")
+        fake_claude.fail("*", cut=True)
+        read(connect(policy(stream={**RESTART, "on_interrupt": mode}, retry=NO_REPEAT), open_telemetry=False))
+        first = fake_claude.requests[0].request_id
+        assert lines_of(caplog) == [
+            ("WARNING", broke_off(fake_claude, 1) + f"{mode} with the next rung"),
+            ("WARNING", f"{FIRST} failed (connection_error, status 200, request id {first}): trying {SECOND}"),
+            ("WARNING", broke_off(fake_claude, 2) + "nobody can take over (no_rung)"),
+            ("ERROR", lost(fake_claude, 2)),
+        ]
 
 
 class TestAReader:

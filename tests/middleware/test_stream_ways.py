@@ -224,14 +224,27 @@ class TestTheConnection:
         assert type(streams.read(timeout=0.3)[0].error) is anthropic.APITimeoutError
         assert len(set(upstream.connections)) == 1
 
-    def test_is_as_it_was_once_the_message_is_complete(self, fake_claude, streams):
-        """Its reads are ours only as long as nobody else can use it."""
+    def test_is_as_it_was_once_the_body_is_over(self, fake_claude, streams):
+        """Its reads are ours only as long as somebody reads this body."""
         fake_claude.fail(FIRST, stall=0.3)
         stream = streams.open()
         connection = stream.response.extensions["network_stream"]
         assert "read" in vars(connection)
         streams.rest(stream)
         assert "read" not in vars(connection)
+
+    def test_keeps_the_limit_of_its_stream_when_the_one_before_it_is_closed_once_more(self, connect, upstream):
+        patient = policy(retry=NO_REPEAT, stream={"idle": "300ms"})
+        streams = streams_of(connect(patient, url=upstream.url))
+        stream = streams.open()
+        connection = stream.response.extensions["network_stream"]
+        streams.rest(stream)
+        upstream.answers(FIRST, *TEXT, SILENCE)
+        silent = streams.open()
+        assert silent.response.extensions["network_stream"] is connection
+        streams.close(stream)
+        assert "read" in vars(connection)
+        assert type(streams.rest(silent).error) is anthropic.APITimeoutError
 
     @pytest.mark.parametrize("before", [None, (GOOD.start,)], ids=["whole", "broken before its content"])
     def test_gives_a_plain_request_after_a_stream_its_own_time_out(self, connect, upstream, before):

@@ -40,6 +40,8 @@ def history(*content):
         history({"type": "fallback", "trigger": None}),
         history({"type": "fallback", "trigger": "interruption"}),
         history({"type": "text", "text": "x", "trigger": seam()["trigger"]}),
+        history(text(""), text("x")),
+        history(text("")),
     ],
 )
 def test_a_history_without_our_seams_is_the_same_object(messages):
@@ -54,6 +56,16 @@ TAKEN_OUT = [
     ([text("x"), THEIRS, text("y"), seam(), text("z")], [text("x"), THEIRS, text("y"), text("z")]),
     ([text("x"), seam("restart"), THEIRS, text("y")], [THEIRS, text("y")]),
     ([{"type": "thinking", "thinking": "half", "signature": ""}, seam("restart"), text("y")], [text("y")]),
+    # the API takes no text without words, such as a block that broke before its first one
+    ([text("x"), text(""), seam(), text("y")], [text("x"), text("y")]),
+    ([text("x"), seam(), text(""), text("y")], [text("x"), text("y")]),
+    ([text(""), seam("restart"), text(""), text("y"), text("")], [text("y")]),
+    ([text("x"), seam(), text("")], [text("x")]),
+    ([text(" "), seam(), text("y")], [text(" "), text("y")]),
+    (
+        [{"type": "thinking", "thinking": "", "signature": "s"}, seam(), text("y")],
+        [{"type": "thinking", "thinking": "", "signature": "s"}, text("y")],
+    ),
 ]
 
 
@@ -75,9 +87,18 @@ def test_the_blocks_may_be_the_sdks_own(content, kept, cls):
     assert [block.to_dict(warnings=False) for block in assistant["content"]] == kept
 
 
-@pytest.mark.parametrize("content", [[seam()], [text("x"), seam("restart")]])
+@pytest.mark.parametrize(
+    "content", [[seam()], [text("x"), seam("restart")], [text(""), seam()], [text("x"), seam("restart"), text("")]]
+)
 def test_an_answer_of_which_nothing_is_left_goes_too(content):
     assert without_seams(history(*content)) == [QUESTION, QUESTION]
+
+
+def test_only_answers_with_a_seam_are_changed():
+    messages = [*history(text("x"), text("")), *history(text("x"), seam(), text(""))]
+    cleaned = without_seams(messages)
+    assert cleaned == [*history(text("x"), text("")), *history(text("x"))]
+    assert cleaned[1] is messages[1]
 
 
 def test_seams_of_every_answer_are_taken_out():

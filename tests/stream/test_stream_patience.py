@@ -21,7 +21,7 @@ BLOCK_END = {"type": "content_block_stop", "index": 0}
 class Reader:
     """Reads a stream on a clock that is moved by hand."""
 
-    def __init__(self, *, sent_ago=0.0, until=None, longest_read=None, **rules):
+    def __init__(self, *, sent_ago=0.0, until=None, longest_read=None, to_the_end=False, **rules):
         self.clock = FakeClock()
         now = self.clock.now()
         rules = StreamRules(**{"first_event": 100.0, "idle": 10.0, **rules})
@@ -31,6 +31,7 @@ class Reader:
             sent_at=now - sent_ago,
             until=FOREVER if until is None else now + until,
             longest_read=longest_read,
+            to_the_end=to_the_end,
         )
         self.ear = Listening(self.patience)
 
@@ -212,8 +213,61 @@ def test_content_lifts_the_calls_deadline_for_good():
     assert reader.reads(BLOCK_END, *text_block(1, ends=False)).may_wait == 10
 
 
-def test_a_complete_stream_is_not_hurried():
-    reader = Reader().reads(start(), *text_block(0, "x"), *FINISH)
-    assert reader.may_wait == 10
+class TestADeadlineToTheEnd:
+    """Of a collected answer whose deadline is kept to the letter."""
+
+    def test_is_not_lifted_by_content(self):
+        reader = Reader(until=5, to_the_end=True).reads(start(), *TEXT, after=4)
+        assert reader.may_wait == 1
+        assert reader.reads(MORE, after=0.5).may_wait == 0.5
+        assert reader.reads(MORE, after=0.5).may_wait == 0
+
+    @pytest.mark.parametrize("thought", [THINK, REDACTED, SEARCH])
+    def test_is_not_lifted_by_thought(self, thought):
+        reader = Reader(until=5, to_the_end=True).reads(start(), *thought, after=4)
+        assert reader.reads(PING, after=0.5).may_wait == 0.5
+
+    def test_is_not_the_only_clock(self):
+        assert Reader(until=50, to_the_end=True).reads(start(), *TEXT, after=4).may_wait == 10
+
+    def test_may_be_off(self):
+        assert Reader(idle=None, to_the_end=True).reads(start(), *TEXT, after=4).may_wait is None
+
+    def test_spoils_no_message_that_is_complete(self):
+        reader = Reader(until=5, to_the_end=True).reads(start(), *text_block(0, "x"), *FINISH, after=5)
+        assert reader.may_wait == 0
+        reader.ear.broke("stall")
+        assert reader.ear.end == "complete"
+
+
+COMPLETE = (start(), *text_block(0, "x"), *FINISH)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, 1),
+        ({"idle": None}, 1),
+        ({"idle": None, "first_event": None}, 1),
+        ({"idle": 0.25}, 0.25),
+        ({"longest_read": 0.5}, 0.5),
+        ({"longest_read": 60}, 1),
+    ],
+)
+def test_a_body_that_does_not_end_after_its_message_is_waited_for_at_most_a_second(options, expected):
+    reader = Reader(**options).reads(*COMPLETE)
+    assert reader.may_wait == expected
     reader.ear.broke("stall")
     assert reader.ear.end == "complete"
+
+
+@pytest.mark.parametrize("pings", ["silence", "thinking", "life"])
+@pytest.mark.parametrize("piece", [PING, b": comment\n\n", b"data: [DONE]\n\n"])
+def test_what_comes_after_a_message_makes_that_no_longer(pings, piece):
+    reader = Reader(pings=pings).reads(*COMPLETE)
+    waits = [reader.reads(piece, after=0.25).may_wait for _ in range(4)]
+    assert waits == [0.75, 0.5, 0.25, 0]
+
+
+def test_a_reader_that_is_slow_after_a_message_loses_nothing_of_that_second():
+    assert Reader().reads(*COMPLETE).is_busy(1000).may_wait == 1

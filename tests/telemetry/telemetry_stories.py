@@ -230,6 +230,25 @@ def resumed(call=1):
     ]
 
 
+def resumed_in_vain(call=1):
+    """A stream that breaks, and the only other model is down."""
+    return [
+        *resumed(call)[:6],
+        failed(call, 2, SONNET, status=529, error_type="overloaded_error"),
+        finished(call, "interrupted", attempts=2, error_type="overloaded_error"),
+    ]
+
+
+def resumed_and_lost(call=1):
+    """A stream that breaks, and so does the one that takes over."""
+    return [
+        *resumed(call)[:7],
+        streamed(call, 2, SONNET, end="cut", verdict="failure", error_type="connection_error"),
+        StreamInterrupted(call, 2, SONNET, "connection_error", f"req_{call}_2", "raise", "no_rung"),
+        finished(call, "interrupted", attempts=2, error_type="overloaded_error"),
+    ]
+
+
 ALL = (
     primary,
     saved_by_fallback,
@@ -245,6 +264,8 @@ ALL = (
     interrupted,
     not_resumed,
     resumed,
+    resumed_in_vain,
+    resumed_and_lost,
 )
 
 

@@ -22,6 +22,12 @@ OPENED = (
 )
 
 BROKE_OFF = f"{OPUS} broke off in the middle of its answer (overloaded_error, request id req_1_1): "
+THEN_BROKE_OFF = f"{SONNET} broke off in the middle of its answer (connection_error, request id req_1_2): "
+LOST = f"an answer broke off in the middle, for {OPUS}: "
+TAKEN_OVER = [
+    ("WARNING", BROKE_OFF + "restart with the next rung"),
+    ("WARNING", f"{OPUS} failed (overloaded_error, status 200, request id req_1_1): trying {SONNET}"),
+]
 
 
 def rate_limited(call=1):
@@ -106,17 +112,26 @@ LINES = [
     (stories.left_early, []),
     (
         stories.interrupted,
-        [("ERROR", BROKE_OFF + "its caller gets the error")],
+        [("ERROR", LOST + "1 attempt (overloaded_error, request id req_1_1)")],
     ),
     (
         stories.not_resumed,
-        [("ERROR", BROKE_OFF + "its caller gets the error, for nobody can take over (tool_use)")],
+        [
+            ("WARNING", BROKE_OFF + "nobody can take over (tool_use)"),
+            ("ERROR", LOST + "1 attempt (overloaded_error, request id req_1_1)"),
+        ],
+    ),
+    (stories.resumed, TAKEN_OVER),
+    (
+        stories.resumed_in_vain,
+        [*TAKEN_OVER, ("ERROR", LOST + "2 attempts (overloaded_error, request id req_1_1, req_1_2)")],
     ),
     (
-        stories.resumed,
+        stories.resumed_and_lost,
         [
-            ("WARNING", BROKE_OFF + "restart with the next try"),
-            ("WARNING", f"{OPUS} failed (overloaded_error, status 200, request id req_1_1): trying {SONNET}"),
+            *TAKEN_OVER,
+            ("WARNING", THEN_BROKE_OFF + "nobody can take over (no_rung)"),
+            ("ERROR", LOST + "2 attempts (overloaded_error, request id req_1_1, req_1_2)"),
         ],
     ),
     (opening_by_hand, [("WARNING", f"circuit {OPUS} opened until it is closed by hand: isolated")]),
@@ -208,10 +223,11 @@ def test_a_cause_is_not_taken_for_another_calls(lines):
                 "event": "interrupted",
                 "call": 1,
                 "model": OPUS,
+                "attempts": 1,
+                "skipped": (),
+                "waited": 0.0,
                 "error_type": "overloaded_error",
-                "request_id": "req_1_1",
-                "then": "raise",
-                "why": "tool_use",
+                "request_ids": ("req_1_1",),
             },
         ),
         (
@@ -244,6 +260,24 @@ def test_the_last_line_has_its_facts_as_fields(lines, caplog, story, fields):
     lines(story())
 
     assert caplog.records[-1].failover == fields
+
+
+@pytest.mark.parametrize(
+    ("story", "then", "why"), [(stories.resumed, "restart", None), (stories.not_resumed, "raise", "tool_use")]
+)
+def test_the_line_of_a_stream_that_broke_off_has_its_facts_as_fields(lines, caplog, story, then, why):
+    lines(story())
+    (fields,) = [record.failover for record in caplog.records if record.failover["event"] == "broke_off"]
+
+    assert fields == {
+        "event": "broke_off",
+        "call": 1,
+        "model": OPUS,
+        "error_type": "overloaded_error",
+        "request_id": "req_1_1",
+        "then": then,
+        "why": why,
+    }
 
 
 def test_nothing_is_kept_of_calls_whose_end_is_not_told():
