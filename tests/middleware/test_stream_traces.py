@@ -58,7 +58,7 @@ def broke_off(fake_claude, number):
 def lost(fake_claude, attempts):
     """The line for a call that so many cuts have ended."""
     ids = ", ".join(request.request_id for request in fake_claude.requests)
-    what = f"an answer broke off in the middle, for {FIRST}: {attempts} attempts"
+    what = f"an answer broke off in the middle, for {FIRST}: {attempts} attempt{'' if attempts == 1 else 's'}"
     return f"{what} (connection_error, request id {ids})"
 
 
