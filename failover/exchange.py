@@ -98,7 +98,7 @@ class Exchange:
         """Whether the caller has closed a stream that another attempt is about to take over."""
         self.context: contextvars.Context | None = None
         """Where the call was made, once its answer is read elsewhere."""
-        self.collects = self._is_to_be_collected(rules.collect_over)
+        self.collects = rules.collect_over is not None and self._is_to_be_collected(rules.collect_over)
         """Whether a stream is read to its end here, for a caller who asked for none."""
         self.call = Call(
             plan,
@@ -211,10 +211,10 @@ class Exchange:
         """Content has begun to come that is collected here."""
         self.call.begin(success(_OK, {}), given=False)
 
-    def _is_to_be_collected(self, over: int | None) -> bool:
+    def _is_to_be_collected(self, over: int) -> bool:
         """Whether a call without streaming is to be sent as a stream, for the length that its answer may have."""
         tokens = self.body.get("max_tokens")
-        if over is None or not isinstance(tokens, int) or tokens <= over:
+        if not isinstance(tokens, int) or tokens <= over:
             return False
         if self.request.stream or self.request.cast_to is httpx2.Response:  # that one the SDK hands out as it came
             return False

@@ -101,10 +101,11 @@ class Failover(Middleware):
             return call_next(request)
         self._second_runs.refuse(request)
         exchange = Exchange(self._plan(body), self._services, request, body, call_next)
-        drive = functools.partial(self._drive, exchange, call_next)
         try:
-            action = drive()
-            return hand_out(exchange, action, drive) if isinstance(action, Begun) else exchange.deliver(action, self)  # type: ignore[no-any-return]
+            action = self._drive(exchange, call_next)
+            if isinstance(action, Begun):
+                return hand_out(exchange, action, functools.partial(self._drive, exchange, call_next))  # type: ignore[no-any-return]
+            return exchange.deliver(action, self)  # type: ignore[no-any-return]
         except BaseException as error:
             exchange.abandon(error)
             self._second_runs.remember(request, call_next, error)
@@ -117,11 +118,10 @@ class Failover(Middleware):
             return await call_next(request)
         self._second_runs.refuse(request)
         exchange = Exchange(self._plan(body), self._services, request, body, call_next)
-        drive = functools.partial(self._drive_async, exchange, call_next)
         try:
-            action = await drive()
+            action = await self._drive_async(exchange, call_next)
             if isinstance(action, Begun):
-                return hand_out_async(exchange, action, drive)  # type: ignore[no-any-return]
+                return hand_out_async(exchange, action, functools.partial(self._drive_async, exchange, call_next))  # type: ignore[no-any-return]
             return exchange.deliver(action, self)  # type: ignore[no-any-return]
         except BaseException as error:
             exchange.abandon(error)

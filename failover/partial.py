@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING
 
 from anthropic import APIRequest
-from anthropic.types import Message
-from anthropic.types.beta import BetaMessage
 
 from .sdk import message_of
 from .stream.message import collect
+
+if TYPE_CHECKING:  # loading the SDK's beta types takes a while, and few programs need them
+    from anthropic.types import Message
+    from anthropic.types.beta import BetaMessage
 
 __all__ = ["keep", "partial_message"]
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anthropic
 import httpx2
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, Middleware
-from anthropic.types import Message
-from anthropic.types.beta import BetaMessage
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+    from anthropic.types.beta import BetaMessage
 
 __all__ = [
     "NO_RETRY_HEADER",
@@ -174,8 +176,8 @@ def as_plain(response: ResponseWrapper, request: APIRequest, body: bytes) -> Res
 
 def message_of(cast_to: Any, message: dict[str, Any]) -> Message | BetaMessage:
     """A message from its JSON, in the type that its caller asked for, whatever may be missing in it."""
-    known = isinstance(cast_to, type) and issubclass(cast_to, (Message, BetaMessage))
-    made: Message | BetaMessage = (cast_to if known else Message).construct(**message)
+    known = isinstance(cast_to, type) and issubclass(cast_to, anthropic.BaseModel)
+    made: Message | BetaMessage = (cast_to if known else anthropic.types.Message).construct(**message)
     return made
 
 
