@@ -109,9 +109,9 @@ class Exchange:
 
     def next(self) -> Action:
         """What to do now."""
-        return self._next() if self.context is None else self.context.run(self._next)
+        return self.call.next() if self.context is None else self.context.run(self._next_of_takeover)
 
-    def _next(self) -> Action:
+    def _next_of_takeover(self) -> Action:
         if self.given_up and self.opened is None:
             self.call.abandon("cancelled")
         return self.call.next()
@@ -204,8 +204,8 @@ class Exchange:
         return error, outcome
 
     def as_asked(self, response: Answer) -> Answer:
-        """An answer that has been read: if a stream was to be collected, a gateway may have sent the message itself."""
-        return as_plain(response, self.request, response.http_response.content) if self.collects else response
+        """The answer of a gateway that was asked for a stream to be collected, and has sent the message itself."""
+        return as_plain(response, self.request, response.http_response.content)
 
     def note_first_content(self) -> None:
         """Content has begun to come that is collected here."""

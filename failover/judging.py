@@ -30,16 +30,13 @@ def judge_answer(answer: Any, model: str, rules: Mapping[str, ErrorRule]) -> Out
         rules: the policy's overrides.
     """
     if isinstance(answer, (APIResponse, AsyncAPIResponse)):
-        return _judge_response(answer.http_response, model, rules)
+        http = answer.http_response
+        if is_answer(http):
+            return success(http.status_code, http.headers)
+        return judge_response(http.status_code, http.headers, http.content, model=model, rules=rules)
     if isinstance(answer, Exception):
         return _judge_raised(answer, model, rules)
     return Outcome("success", "model", "return")
-
-
-def _judge_response(http: httpx2.Response, model: str, rules: Mapping[str, ErrorRule]) -> Outcome:
-    if is_answer(http):
-        return success(http.status_code, http.headers)
-    return judge_response(http.status_code, http.headers, http.content, model=model, rules=rules)
 
 
 def _judge_raised(error: Exception, model: str, rules: Mapping[str, ErrorRule]) -> Outcome:

@@ -42,7 +42,8 @@ def send(exchange: Exchange, request: APIRequest, call_next: CallNext) -> Answer
     try:
         http.read()
         if is_answer(http):
-            response = exchange.as_asked(response)
+            if exchange.collects:
+                response = exchange.as_asked(response)
             _refuse_no_message(exchange.request, http, response.parse())
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
@@ -67,7 +68,8 @@ async def send_async(exchange: Exchange, request: APIRequest, call_next: AsyncCa
     try:
         await http.aread()
         if is_answer(http):
-            response = exchange.as_asked(response)
+            if exchange.collects:
+                response = exchange.as_asked(response)
             _refuse_no_message(exchange.request, http, await response.parse())
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
