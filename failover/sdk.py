@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
 import anthropic
 import httpx2
@@ -176,7 +176,7 @@ def as_plain(response: ResponseWrapper, request: APIRequest, body: bytes) -> Res
 
 def message_of(cast_to: Any, message: dict[str, Any]) -> Message | BetaMessage:
     """A message from its JSON, in the type that its caller asked for, whatever may be missing in it."""
-    known = isinstance(cast_to, type) and issubclass(cast_to, anthropic.BaseModel)
+    known = get_origin(cast_to) is None and isinstance(cast_to, type) and issubclass(cast_to, anthropic.BaseModel)
     made: Message | BetaMessage = (cast_to if known else anthropic.types.Message).construct(**message)
     return made
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
+import typing
 
 import anthropic
 import httpx2
@@ -148,7 +149,7 @@ class TestRawResponses:
 
     @pytest.mark.parametrize("kind", [httpx2.Response, dict, object])
     def test_a_call_by_hand_gets_the_form_it_asked_for(self, caller, fake_claude, kind):
-        cast = dict[str, object] if kind is dict else kind
+        cast = typing.Dict[str, object] if kind is dict else kind  # noqa: UP006 - the SDK takes no other on Python 3.10
         answer = caller.call("post", path="/v1/messages", cast_to=cast, body=LONG)
         assert fake_claude.requests[0].stream is (kind is not httpx2.Response)  # the SDK makes no answer of that one
         body = answer.json() if kind is httpx2.Response else answer
