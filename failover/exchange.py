@@ -130,7 +130,7 @@ class Exchange:
         if self.collects or self.request.stream:
             self._sent_at = self._now()
             self._until = _FOREVER if seconds is None else self._sent_at + seconds
-            seconds = least_of(seconds, self._plan.policy.stream.first_event)
+            seconds = least_of(seconds, self.rules.first_event)
         timeout = None if seconds is None else self._shortened(seconds)
         if timeout is not None:
             changes["timeout"] = timeout
@@ -143,7 +143,7 @@ class Exchange:
         if _BINARY in http.headers.get("content-type", ""):
             return None
         patience = Patience(
-            self._plan.policy.stream,
+            self.rules,
             self._now,
             sent_at=self._sent_at,
             until=self._until,
@@ -191,7 +191,7 @@ class Exchange:
         outcome = self.judge(opened)
         if outcome.then == "return":
             try:
-                message = collect(opened.collected or b"").so_far()
+                message = collect(opened.collected or b"").message
                 return as_plain(opened.take_response(), self.request, json.dumps(message).encode()), outcome
             except ValueError:
                 opened.listening.end = "malformed"

@@ -32,5 +32,5 @@ def partial_message(error: BaseException) -> Message | BetaMessage | None:
     events = getattr(error, "failover_events", None)
     with contextlib.suppress(ValueError):
         if events:
-            return message_of(error.failover_cast_to, collect(events).so_far())  # type: ignore[attr-defined]
+            return message_of(error.failover_cast_to, collect(events).message)  # type: ignore[attr-defined]
     return None

@@ -7,6 +7,7 @@ import contextlib
 import pytest
 from anyio.from_thread import start_blocking_portal
 from sdk_callers import AsyncCaller, SyncCaller, make_client
+from stream_lab import raw_upstream
 
 from failover import Failover, wrap
 
@@ -40,6 +41,13 @@ def connect(asynchronous, fake_claude, fake_clock):
 
 
 _OURS = {"listeners", "breaker_listeners", "breaker_storage", "tracer_provider"}
+
+
+@pytest.fixture
+def raw():
+    """An upstream that sends the bytes that it is told."""
+    with raw_upstream() as raw:
+        yield raw
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
@@ -128,14 +127,6 @@ class AsyncStreams(Streams):
 
     def _run(self, story: Any) -> Any:
         return self._caller._portal.call(partial(_awaited, story))
-
-
-def soon(condition: Callable[[], bool]) -> bool:
-    """Whether something comes true that an event loop in another thread is about to do."""
-    ends = time.monotonic() + 10
-    while not condition() and time.monotonic() < ends:
-        time.sleep(0.005)
-    return condition()
 
 
 def streams_of(caller: Any) -> Streams:

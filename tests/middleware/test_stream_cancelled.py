@@ -11,7 +11,7 @@ import anyio
 import httpx2
 import pytest
 from sdk_callers import CALL, FIRST, NO_REPEAT, SECOND, Watcher, ladder, make_client, policy
-from stream_lab import CUT, raw_upstream
+from stream_lab import CUT
 from stream_places import BEGUN, ENDLESS, PLACES, RESUMING, TAKEN_OVER, Told, assert_given_back, busy, half_open
 from stream_reading import read, until_async
 from test_cancellation import InterruptedClock
@@ -20,12 +20,6 @@ import failover
 
 UNWELL = {"status": 500, "kind": "application/json"}
 """An answer that is worth another request to the same model, after a wait."""
-
-
-@pytest.fixture
-def raw():
-    with raw_upstream() as raw:
-        yield raw
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from sdk_callers import FIRST, NO_REPEAT, SECOND, policy, trip
 from stream_callers import streams_of
-from stream_lab import CUT, EVENTS, frames, raw_upstream
+from stream_lab import CUT, EVENTS, frames
 from stream_places import BEGUN, ENDLESS, RESUMING, TAKEN_OVER, Told, assert_given_back, busy, half_open
 from stream_reading import SILENCE, read
 
@@ -25,12 +25,6 @@ ONE_FAILURE = trip(consecutive_failures=1)
 @pytest.fixture
 def told():
     return Told()
-
-
-@pytest.fixture
-def raw():
-    with raw_upstream() as raw:
-        yield raw
 
 
 class TestAFullPool:

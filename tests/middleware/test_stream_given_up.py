@@ -9,18 +9,12 @@ import threading
 import httpx2
 import pytest
 from sdk_callers import CALL, FIRST, NO_REPEAT, SECOND, Watcher, make_client, policy
-from stream_lab import CUT, raw_upstream
+from stream_lab import CUT
 from stream_places import BEGUN, ENDLESS, PLACES, RESUMING, TAKEN_OVER, Told, assert_given_back, busy, half_open
 from stream_reading import read, until
 
 import failover
 from failover.events import AttemptFinished
-
-
-@pytest.fixture
-def raw():
-    with raw_upstream() as raw:
-        yield raw
 
 
 @pytest.fixture

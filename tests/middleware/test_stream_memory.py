@@ -10,7 +10,7 @@ import weakref
 import anthropic
 import pytest
 from sdk_callers import CALL, FIRST, NO_REPEAT, SECOND, policy
-from stream_lab import CUT, OVERLOADED, frames, raw_upstream
+from stream_lab import CUT, OVERLOADED, frames
 from stream_reading import Interruptions, read, until
 
 import failover
@@ -76,12 +76,6 @@ def hose():
     hose = Hose()
     yield hose
     hose.stop()
-
-
-@pytest.fixture
-def raw():
-    with raw_upstream() as raw:
-        yield raw
 
 
 @pytest.mark.parametrize("mode", ["raise", "restart"])

@@ -7,7 +7,7 @@ import json
 import anthropic
 import pytest
 from sdk_callers import FIRST, NO_REPEAT, SECOND, Watcher, ladder, policy, reply
-from stream_lab import CUT, PING, frames, raw_upstream
+from stream_lab import CUT, PING, frames
 from stream_reading import PATHS, SILENCE, Interruptions, assert_one_stream, read
 
 import failover
@@ -23,12 +23,6 @@ EXTRAS = [PING, b": comment\n\n", b"data: [DONE]\n\n", b"data: 7\n\n", b"event: 
 @pytest.fixture
 def told():
     return Interruptions()
-
-
-@pytest.fixture
-def raw():
-    with raw_upstream() as raw:
-        yield raw
 
 
 @pytest.fixture

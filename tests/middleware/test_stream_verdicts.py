@@ -12,8 +12,9 @@ import anyio
 import httpx2
 import pytest
 from sdk_callers import CALL, FIRST, NO_REPEAT, SECOND, make_client, policy, trip
-from stream_callers import soon, streams_of
+from stream_callers import streams_of
 from stream_lab import CUT, EVENTS, frames, raw_upstream
+from stream_reading import until
 
 import failover
 from failover.circuits.permit import BreakerPermit
@@ -380,7 +381,7 @@ def test_a_thousand_dropped_streams_leave_nothing_behind(connect, fake_clock):
         if state == "closed":
             circuit.open()
             fake_clock.advance(15)
-    assert soon(lambda: not any(isinstance(kept, (Exchange, Tail, BreakerPermit)) for kept in gc.get_objects()))
+    assert until(lambda: not any(isinstance(kept, (Exchange, Tail, BreakerPermit)) for kept in gc.get_objects()))
 
 
 class TestACancelledReader:
