@@ -12,11 +12,21 @@ from . import events
 from .circuits import Board, Breaker
 from .clock import Clock
 from .engine.route import Attempt, Route
-from .errors import AttemptFailed, CircuitOpen, FailoverError, MissingExtra, PolicyError, StreamTruncated
+from .errors import (
+    AttemptFailed,
+    BulkheadFull,
+    CatalogueError,
+    CircuitOpen,
+    FailoverError,
+    MissingExtra,
+    PolicyError,
+    StreamTruncated,
+)
 from .middleware import Failover, wrap
 from .partial import partial_message
 from .policy import Policy, default_policy, load_policy, parse_policy
 from .recording import recording, route
+from .request.shrink import optional
 from .stream.resume import without_seams
 
 __all__ = [
@@ -24,6 +34,8 @@ __all__ = [
     "AttemptFailed",
     "Board",
     "Breaker",
+    "BulkheadFull",
+    "CatalogueError",
     "CircuitOpen",
     "Clock",
     "Failover",
@@ -36,6 +48,7 @@ __all__ = [
     "default_policy",
     "events",
     "load_policy",
+    "optional",
     "parse_policy",
     "partial_message",
     "recording",

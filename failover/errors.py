@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
     from .engine.route import Route
 
-__all__ = ["AttemptFailed", "CircuitOpen", "FailoverError", "MissingExtra", "PolicyError", "StreamTruncated"]
+__all__ = [
+    "AttemptFailed",
+    "BulkheadFull",
+    "CatalogueError",
+    "CircuitOpen",
+    "FailoverError",
+    "MissingExtra",
+    "PolicyError",
+    "StreamTruncated",
+]
 
 
 def _without_init(kind: type[FailoverError], *args: object) -> FailoverError:
@@ -34,6 +43,20 @@ class FailoverError(Exception):
 
 class PolicyError(FailoverError, ValueError):
     """A policy cannot be used. Raised when it is loaded, never at call time.
+
+    The message has one line for each problem: `file:line:column: path: what is wrong`.
+    """
+
+    problems: tuple[str, ...]
+    """One line for each problem, in the order of the file."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class CatalogueError(FailoverError, ValueError):
+    """A catalogue of models cannot be used. Raised when it is loaded, never at call time.
 
     The message has one line for each problem: `file:line:column: path: what is wrong`.
     """
@@ -113,4 +136,29 @@ class CircuitOpen(FailoverError, anthropic.ServiceUnavailableError, CircuitBreak
         self.breakers = breakers
         self.causes = causes
         self.request_ids = request_ids
+        self.route = route
+
+
+class BulkheadFull(FailoverError, anthropic.ServiceUnavailableError):
+    """As many requests are out as a policy's bulkheads allow, and the turn of this call did not come in time.
+
+    Nothing is wrong with any model. It is an `anthropic.ServiceUnavailableError` to handlers that know only the SDK.
+    """
+
+    expected: float | None
+    """Seconds that it would still have taken, by how long such requests took lately; `None` if nothing is known yet."""
+
+    bulkheads: tuple[str, ...]
+    """The limits that were full."""
+
+    route: Route
+    """What the call tried."""
+
+    def __init__(
+        self, *, response: httpx2.Response, expected: float | None, bulkheads: tuple[str, ...], route: Route
+    ) -> None:
+        when = "" if expected is None else f"; its turn would have come in about {expected:.1f} s"
+        super().__init__(f"No turn came at {', '.join(bulkheads)}{when}", response=response, body=None)
+        self.expected = expected
+        self.bulkheads = bulkheads
         self.route = route

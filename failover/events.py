@@ -18,15 +18,20 @@ __all__ = [
     "ContentStarted",
     "Event",
     "ModelSkipped",
+    "PromptShrunk",
     "StreamInterrupted",
     "Waiting",
 ]
 
-CallOutcome: TypeAlias = Literal["primary", "fallback", "exhausted", "refused", "failed", "interrupted", "cancelled"]
+CallOutcome: TypeAlias = Literal[
+    "primary", "fallback", "exhausted", "refused", "failed", "interrupted", "cancelled", "rethreaded"
+]
 AttemptReason: TypeAlias = Literal["primary", "retry", "fallback", "probe", "last_resort"]
 BreakerState: TypeAlias = Literal["closed", "open", "half_open"]
 Verdict: TypeAlias = Literal["success", "failure", "neutral", "open"]
-SkipReason: TypeAlias = Literal["open", "probing", "ramp", "account", "unavailable", "deadline"]
+SkipReason: TypeAlias = Literal[
+    "open", "probing", "ramp", "account", "unavailable", "deadline", "unfit", "cost", "full"
+]
 WaitCause: TypeAlias = Literal["backoff", "retry_after", "between_passes"]
 StreamEnd: TypeAlias = Literal["complete", "error", "cut", "stall", "truncated", "malformed", "closed", "not_judged"]
 Resumption: TypeAlias = Literal["restart", "continue"]
@@ -58,6 +63,12 @@ class AttemptStarted:
     breaker: str
     state: BreakerState
     """The circuit's state as it let this attempt through."""
+    client: str = "default"
+    """Which client sends it: `default` is the caller's own."""
+    changes: tuple[str, ...] = ()
+    """How the request differs from the caller's, besides its model: a line each, without content."""
+    queued: float | None = None
+    """Seconds that it stood in line before a bulkhead; `None` if it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +127,25 @@ class ModelSkipped:
     breaker: str
     state: BreakerState
     retry_in: float | None
-    """Seconds until its circuit may let a try through; `None` while it is held open by hand."""
+    """Seconds until its circuit, or a bulkhead, may let a try through; `None` if that cannot be told."""
     reason: SkipReason
+    why: str | None = None
+    """What the model does not take, for `unfit`; the limit that is full, for `full`; else `None`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptShrunk:
+    """The prompt was made smaller after failures that a smaller one may not meet, or could not be."""
+
+    call: int
+    number: int
+    """The attempt that failed last."""
+    model: str
+    done: tuple[str, ...]
+    """What each step dropped, in counts and sizes; empty if nothing could be dropped."""
+    tokens_before: int
+    tokens_after: int
+    """Both are estimates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +207,7 @@ Event: TypeAlias = (
     | StreamInterrupted
     | AttemptFinished
     | ModelSkipped
+    | PromptShrunk
     | Waiting
     | BreakerTransition
     | CallFinished

@@ -8,19 +8,22 @@ from __future__ import annotations
 import contextvars
 import json
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import anthropic
 import httpx2
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, Middleware
 
 from .edge import raise_if_given_up
-from .engine import Action, Call, Finish, Outcome, Plan, Send, Services, judge_malformed, success
+from .engine import Action, Call, Finish, Measure, Outcome, Send, Services, judge_malformed, success
 from .engine.route import Route
-from .judging import circuit_open, failure_of, judge_answer, judge_opened
+from .judging import circuit_open, failure_of, judge_answer, judge_opened, thread_lost
+from .ladders import Prepared
+from .named import NamedClient
 from .opened import Opened
 from .recording import EXTENSION, attach, record
 from .request.body import cleaned, patched
+from .request.cargo import Cargo, Fitted
 from .sdk import (
     NO_RETRY_HEADER,
     as_plain,
@@ -54,6 +57,9 @@ class Exchange:
     __slots__ = (
         "_answers",
         "_call_next",
+        "_collects_if_it_can",
+        "_destinations",
+        "_named",
         "_now",
         "_own_timeout",
         "_plan",
@@ -61,6 +67,8 @@ class Exchange:
         "_until",
         "body",
         "call",
+        "cargo",
+        "client",
         "collects",
         "context",
         "given_up",
@@ -73,14 +81,17 @@ class Exchange:
 
     def __init__(
         self,
-        plan: Plan,
+        prepared: Prepared,
         services: Services,
         request: APIRequest,
         body: dict[str, Any],
         call_next: Callable[..., Any],
     ) -> None:
+        plan = prepared.plan
         rules = plan.policy.stream
         self._plan = plan
+        self._destinations = prepared.fitting.destinations
+        self._named = prepared.named
         self.request = request
         self.rules = rules
         self.body = body if rules.on_interrupt == "raise" else cleaned(body)
@@ -98,11 +109,17 @@ class Exchange:
         """Whether the caller has closed a stream that another attempt is about to take over."""
         self.context: contextvars.Context | None = None
         """Where the call was made, once its answer is read elsewhere."""
-        self.collects = rules.collect_over is not None and self._is_to_be_collected(rules.collect_over)
+        self.client: NamedClient | None = None
+        """The client that sends now; `None`: the caller's own."""
+        self._collects_if_it_can = rules.collect_over is not None and self._is_to_be_collected(rules.collect_over)
+        self.collects = self._collects_if_it_can
         """Whether a stream is read to its end here, for a caller who asked for none."""
+        self.cargo = Cargo(self.body, request, prepared.fitting, call_next)
+        """The request, as it can be sent to others."""
         self.call = Call(
             plan,
             services,
+            self.cargo,
             least=0.0 if request.stream or self.collects else least_seconds(body),
             sdk_retries_taken=request.retries_taken,
         )
@@ -117,26 +134,39 @@ class Exchange:
         return self.call.next()
 
     def prepare(self, send: Send) -> APIRequest:
-        """The request to send: as it is to the requested model, else with the rung's model and patch."""
+        """The request to send: as it is to the requested model, else as it fits the rung."""
         candidate = send.candidate
         self.sent_model = candidate.rung.model
-        body = patched(self.body, candidate.rung) if candidate.index else self.body
+        self.client = self._named.get(candidate.client)
+        load = cast("Fitted | None", send.load)
+        body = self.body if load is None else load.body
         if self.takes_over is not None:
-            body = continuation(body, self.sent_model, self.takes_over)
+            model = self._destinations[candidate.index].model
+            takes_a_beginning = model is not None and bool(model.prefill)
+            body = continuation(body, self.takes_over, takes_a_beginning=takes_a_beginning)
+        self.collects = self._collects_if_it_can and (self.client is None or reads_events(self.client.client))
         if self.collects:
             body = {**body, "stream": True}
         changes: dict[str, Any] = {} if body is self.request.json else {"json_data": body}
+        if load is not None and load.betas is not None:
+            changes["headers"] = _with_betas(self.request.options.headers, load.betas)
         seconds = send.timeout
         if self.collects or self.request.stream:
             self._sent_at = self._now()
             self._until = _FOREVER if seconds is None else self._sent_at + seconds
             seconds = least_of(seconds, self.rules.first_event)
-        timeout = None if seconds is None else self._shortened(seconds)
+        timeout = None if seconds is None and self.client is None else self._shortened(seconds)
         if timeout is not None:
             changes["timeout"] = timeout
         if not changes:
             return self.request
         return with_options(self.request, changes, stream=True if self.collects else None)
+
+    def to_count(self, measure: Measure) -> tuple[Any, dict[str, Any]]:
+        """Which client is to count the prompt for a rung, and in which body."""
+        named = self._named.get(measure.candidate.client)
+        client = client_of(self._call_next) if named is None else named.client
+        return client, patched(self.cargo.body, measure.candidate.rung)
 
     def listen(self, http: httpx2.Response) -> Listening | None:
         """How to listen to a streamed answer; `None` if it is not of server-sent events, as from Bedrock."""
@@ -229,6 +259,8 @@ class Exchange:
             anthropic.APIStatusError: the first real cause, when nobody stands between `owner` and the SDK's own code.
         """
         route = self.recorded()
+        if finish.outcome == "rethreaded":
+            raise thread_lost(client_of(self._call_next), base_url_of(self._call_next), route) from None
         if finish.attempt is None:
             raise circuit_open(finish, route, base_url_of(self._call_next)) from None
         answer = self._answers[finish.attempt - 1]
@@ -258,16 +290,25 @@ class Exchange:
         record(route)
         return route
 
-    def _shortened(self, seconds: float) -> httpx2.Timeout | None:
+    def _shortened(self, seconds: float | None) -> httpx2.Timeout | None:
         """The request's own time-outs, none longer than `seconds`; `None` when they are not known and stay as they are."""
         given: Any = self.request.options.timeout
+        if isinstance(given, anthropic.NotGiven) or (self.client is not None and given == anthropic.DEFAULT_TIMEOUT):
+            # The SDK's own is in a request for which nobody chose any: then the client that sends it has the word.
+            client = client_of(self._call_next) if self.client is None else self.client.client
+            if client is None:
+                return None
+            given = client.timeout
         if not isinstance(given, httpx2.Timeout):
-            if isinstance(given, anthropic.NotGiven):
-                client = client_of(self._call_next)
-                if client is None:
-                    return None
-                given = client.timeout
             given = httpx2.Timeout(given)
         self._own_timeout = given
-        shortened = at_most(given.connect, given.read, given.write, given.pool, round(seconds, 2))
-        return None if shortened == given else shortened
+        limited = given
+        if seconds is not None:
+            limited = at_most(given.connect, given.read, given.write, given.pool, round(seconds, 2))
+        return None if limited == (given if self.client is None else self.request.options.timeout) else limited
+
+
+def _with_betas(headers: Any, betas: tuple[str, ...]) -> dict[str, Any]:
+    """A request's headers with other betas in them; without any, the header goes."""
+    kept = {name: value for name, value in dict(headers or {}).items() if name.lower() != "anthropic-beta"}
+    return {**kept, "anthropic-beta": ",".join(betas)} if betas else kept

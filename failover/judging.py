@@ -11,14 +11,14 @@ from anthropic import APIResponse, AsyncAPIResponse
 
 from .engine import Finish, Outcome, judge_failure, judge_malformed, judge_response, judge_stream, status_of, success
 from .engine.route import Route
-from .errors import CircuitOpen, StreamTruncated
+from .errors import BulkheadFull, CircuitOpen, StreamTruncated
 from .opened import Opened
 from .policy.model import ErrorRule
-from .recording import EXTENSION
+from .recording import EXTENSION, attach
 from .request.body import MESSAGES_PATH
 from .sdk import NO_RETRY_HEADER, error_response, is_answer, typed_error
 
-__all__ = ["circuit_open", "failure_of", "judge_answer", "judge_opened"]
+__all__ = ["circuit_open", "failure_of", "judge_answer", "judge_opened", "thread_lost"]
 
 
 def judge_answer(answer: Any, model: str, rules: Mapping[str, ErrorRule]) -> Outcome:
@@ -83,11 +83,35 @@ def failure_of(opened: Opened) -> anthropic.APIError:
     return error
 
 
-def circuit_open(finish: Finish, route: Route, base_url: str) -> CircuitOpen:
+def thread_lost(client: Any, base_url: str, route: Route) -> anthropic.APIStatusError:
+    """What tells the SDK's helper for threads to send its whole conversation again, in a new thread: another model can
+    take that, and not the turn alone that continues a thread of the first one. It is what the API itself answers when
+    it does not find a thread (https://platform.claude.com/docs/en/build-with-claude/message-threads).
+    """
+    details = {"error_code": "thread_not_found"}
+    message = "The thread cannot be continued by another model. (Said by failover, not by the API.)"
+    body = {"type": "error", "error": {"type": "not_found_error", "message": message, "details": details}}
+    request = httpx2.Request("POST", base_url.rstrip("/") + MESSAGES_PATH)
+    response = httpx2.Response(404, headers=NO_RETRY_HEADER, json=body, request=request)
+    response.extensions[EXTENSION] = route
+    error = typed_error(client, response) or anthropic.NotFoundError(message, response=response, body=body)
+    attach(error, route)
+    return error
+
+
+def circuit_open(finish: Finish, route: Route, base_url: str) -> CircuitOpen | BulkheadFull:
     """The error for a call that was sent to nobody, or to nobody who could take it."""
     request = httpx2.Request("POST", base_url.rstrip("/") + MESSAGES_PATH)
     response = httpx2.Response(503, headers=NO_RETRY_HEADER, request=request)
     response.extensions[EXTENSION] = route
+    full = [refusal for _, refusal in finish.refusals if refusal.reason == "full"]
+    if full:
+        return BulkheadFull(
+            response=response,
+            expected=min((one.retry_in for one in full if one.retry_in is not None), default=None),
+            bulkheads=tuple(dict.fromkeys(one.why for one in full if one.why)),
+            route=route,
+        )
     waits = [refusal.retry_in for _, refusal in finish.refusals if refusal.retry_in is not None]
     request_ids = [refusal.request_id for _, refusal in finish.refusals if refusal.request_id]
     return CircuitOpen(

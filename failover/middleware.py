@@ -8,23 +8,27 @@ from __future__ import annotations
 import functools
 import os
 import random as random_module
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, CallNext, Middleware
 from typing_extensions import assert_never
 
 from .body import hand_out, hand_out_async
+from .bulkheads import Bulkheads, wait, wait_async
 from .circuits import Board
 from .clock import Clock, SystemClock
 from .edge import Edge, SecondRuns
-from .engine import Begun, Budget, Candidate, Finish, Plan, Send, Services, Wait
+from .engine import Begun, Budget, Finish, Measure, Queue, Send, Services, Wait
 from .errors import FailoverError
 from .events import Event
 from .exchange import Exchange
+from .ladders import Ladders
+from .named import NamedClients
 from .policy import Policy, default_policy, load_policy
 from .request.body import guarded_body, is_bound_to_its_model
-from .sdk import middleware_of
+from .request.cargo import sent_by_a_thread
+from .sdk import count_tokens, count_tokens_async, is_client, middleware_of
 from .sending import send, send_async
 from .telemetry import Hub, LogListener, SpanListener, TracerProvider
 
@@ -36,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["Failover", "wrap"]
 
 Client = TypeVar("Client")
-_MOST_PLANS = 1000  # that are kept; a program whose users invent names of models must not grow without bound
 
 
 class Failover(Middleware):
@@ -51,6 +54,8 @@ class Failover(Middleware):
         self,
         policy: str | os.PathLike[str] | Policy | None = None,
         *,
+        clients: Mapping[str, Any] | None = None,
+        models: str | os.PathLike[str] | None = None,
         listeners: Sequence[Callable[[Event], None]] = (),
         breaker_listeners: Sequence[pybreaker.CircuitBreakerListener] = (),
         breaker_storage: StorageFactory | None = None,
@@ -62,6 +67,10 @@ class Failover(Middleware):
 
         Args:
             policy: the path of a YAML file, a loaded `Policy`, or `None` for the default policy.
+            clients: those that the policy's rungs name: a client for each name, or a sync and an async one as a pair.
+                They are used as they are, but for their retries, and keep their own transport and keys.
+            models: the path of a catalogue that says what differs from the one that is built in; by default what the
+                environment's `FAILOVER_MODELS` names, if anything.
             listeners: called with every event, in the thread of the call; what they raise is logged and dropped. The end
                 of a stream that was dropped is told by the garbage collector, at any point of any thread: a listener
                 that takes a lock takes a re-entrant one.
@@ -73,9 +82,15 @@ class Failover(Middleware):
 
         Raises:
             PolicyError: the policy cannot be used.
+            CatalogueError: the catalogue of models cannot be used.
+            FailoverError: a client that the policy names is missing, is guarded already, or has another name for a model.
         """
         self.policy = _loaded(policy)
         self._clock = clock or SystemClock()
+        self._named = NamedClients(clients, Failover)
+        self._named.refuse_missing(self.policy)
+        self.bulkheads = Bulkheads(now=self._clock.now)
+        """All limits of the policy, with how many are out and how many wait."""
         hub = Hub(listeners, spans=SpanListener(tracer_provider), log=LogListener())
         self.board = Board(
             self.policy.breaker,
@@ -87,7 +102,7 @@ class Failover(Middleware):
         )
         """All circuits of the clients that share this object."""
         self._services = Services(self._clock.now, random, Budget(self.policy.retry.budget), hub.emit, hub.verbose)
-        self._plans: dict[tuple[str, bool], Plan] = {}
+        self._ladders = Ladders(self.policy, self.board, self.bulkheads, self._named, models)
         self._second_runs = SecondRuns()
 
     def __repr__(self) -> str:
@@ -96,11 +111,9 @@ class Failover(Middleware):
 
     def handle(self, request: APIRequest, call_next: CallNext) -> APIResponse[Any]:
         """Guard one request of a sync client."""
-        body = guarded_body(request)
-        if body is None:
+        exchange = self._exchange(request, call_next, asynchronous=False)
+        if exchange is None:
             return call_next(request)
-        self._second_runs.refuse(request)
-        exchange = Exchange(self._plan(body), self._services, request, body, call_next)
         try:
             action = self._drive(exchange, call_next)
             if isinstance(action, Begun):
@@ -113,11 +126,9 @@ class Failover(Middleware):
 
     async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> AsyncAPIResponse[Any]:
         """Guard one request of an async client."""
-        body = guarded_body(request)
-        if body is None:
+        exchange = self._exchange(request, call_next, asynchronous=True)
+        if exchange is None:
             return await call_next(request)
-        self._second_runs.refuse(request)
-        exchange = Exchange(self._plan(body), self._services, request, body, call_next)
         try:
             action = await self._drive_async(exchange, call_next)
             if isinstance(action, Begun):
@@ -128,6 +139,24 @@ class Failover(Middleware):
             self._second_runs.remember(request, call_next, error)
             raise
 
+    def _exchange(self, request: APIRequest, call_next: Callable[..., Any], *, asynchronous: bool) -> Exchange | None:
+        """What a guarded request needs; `None` for one that is none of ours."""
+        body = guarded_body(request)
+        if body is None:
+            return None
+        self._second_runs.refuse(request)
+        bound = "thread" in body and is_bound_to_its_model(body) and not sent_by_a_thread(request)
+        prepared = self._ladders.of(body["model"], bound=bound, asynchronous=asynchronous)
+        return Exchange(prepared, self._services, request, body, call_next)
+
+    def ready_for(self, client: object) -> None:
+        """Make sure that a client can be guarded: that the rungs' clients are there in its kind, sync or async.
+
+        Raises:
+            FailoverError: one is not.
+        """
+        self._named.refuse_missing(self.policy, asynchronous=is_client(client, asynchronous=True))
+
     def _drive(self, exchange: Exchange, call_next: CallNext) -> Begun | Finish:
         """Send and wait as the call decides, until there is something to give the caller or the call is over."""
         while True:
@@ -136,6 +165,11 @@ class Failover(Middleware):
                 exchange.take(send(exchange, exchange.prepare(action), call_next))
             elif isinstance(action, Wait):
                 self._clock.sleep(action.seconds)
+            elif isinstance(action, Queue):
+                wait(action.place, action.seconds, self._clock)
+            elif isinstance(action, Measure):
+                client, asked = exchange.to_count(action)
+                exchange.cargo.counted(action.candidate, count_tokens(client, asked, exchange.request))
             elif isinstance(action, (Begun, Finish)):
                 return action
             else:
@@ -149,26 +183,15 @@ class Failover(Middleware):
                 exchange.take(await send_async(exchange, exchange.prepare(action), call_next))
             elif isinstance(action, Wait):
                 await self._clock.sleep_async(action.seconds)
+            elif isinstance(action, Queue):
+                await wait_async(action.place, action.seconds, self._clock)
+            elif isinstance(action, Measure):
+                client, asked = exchange.to_count(action)
+                exchange.cargo.counted(action.candidate, await count_tokens_async(client, asked, exchange.request))
             elif isinstance(action, (Begun, Finish)):
                 return action
             else:
                 assert_never(action)
-
-    def _plan(self, body: dict[str, Any]) -> Plan:
-        """The plan for a body: one for each requested model, and one that stays with that model."""
-        model: str = body["model"]
-        bound = "thread" in body and is_bound_to_its_model(body)
-        plan = self._plans.get((model, bound))
-        if plan is None:
-            if len(self._plans) >= _MOST_PLANS:
-                self._plans.clear()
-                self.board.forget_idle()
-            rungs = self.policy.rungs_for(model)[: 1 if bound else None]
-            candidates = tuple(
-                Candidate(index, rung, "default", self.board.breaker(rung.model)) for index, rung in enumerate(rungs)
-            )
-            plan = self._plans[model, bound] = Plan(self.policy, model, candidates, self.board)
-        return plan
 
 
 def _kind(value: object) -> str:
@@ -191,6 +214,8 @@ def wrap(
     client: Client,
     policy: str | os.PathLike[str] | Policy | Failover | None = None,
     *,
+    clients: Mapping[str, Any] | None = None,
+    models: str | os.PathLike[str] | None = None,
     listeners: Sequence[Callable[[Event], None]] = (),
     breaker_listeners: Sequence[pybreaker.CircuitBreakerListener] = (),
     breaker_storage: StorageFactory | None = None,
@@ -205,6 +230,8 @@ def wrap(
         client: any client of the `anthropic` package, sync or async.
         policy: the path of a YAML file, a loaded `Policy`, a `Failover` to share with other clients, or `None` for
             the default policy.
+        clients: see `Failover`.
+        models: see `Failover`.
         listeners: see `Failover`.
         breaker_listeners: see `Failover`.
         breaker_storage: see `Failover`.
@@ -212,25 +239,29 @@ def wrap(
 
     Raises:
         PolicyError: the policy cannot be used.
-        FailoverError: the client is wrapped already.
+        CatalogueError: the catalogue of models cannot be used.
+        FailoverError: the client is wrapped already, or a client that the policy names is missing.
         TypeError: this is not a client, or a `Failover` and options for a new one were both given.
     """
-    if isinstance(client, type) or not hasattr(client, "with_middleware"):
+    if not is_client(client):
         raise TypeError(f"wrap() takes a client of the anthropic package (2.12 or newer), not {_kind(client)}")
     sdk_client: Any = client
     before = middleware_of(sdk_client)
     if any(isinstance(entry, Failover) for entry in before):
         raise FailoverError("this client is wrapped already: wrap the original client, once")
-    options = (listeners, breaker_listeners, breaker_storage, tracer_provider)
+    options = (clients, models, listeners, breaker_listeners, breaker_storage, tracer_provider)
     if not isinstance(policy, Failover):
         policy = Failover(
             policy,
+            clients=clients,
+            models=models,
             listeners=listeners,
             breaker_listeners=breaker_listeners,
             breaker_storage=breaker_storage,
             tracer_provider=tracer_provider,
         )
     elif any(options):
-        raise TypeError("give listeners, storage and tracer_provider to the Failover that you share, not to wrap()")
+        raise TypeError("give clients, models, listeners, storage and tracer_provider to the Failover that you share")
+    policy.ready_for(sdk_client)
     wrapped: Client = sdk_client.copy(middleware=[Edge(), *before, policy])
     return wrapped

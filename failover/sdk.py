@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_origin
 import anthropic
 import httpx2
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, Middleware
+from anthropic._base_client import AsyncAPIClient, SyncAPIClient
 
 if TYPE_CHECKING:
     from anthropic.types import Message
@@ -25,13 +26,17 @@ __all__ = [
     "base_url_of",
     "call_key",
     "client_of",
+    "count_tokens",
+    "count_tokens_async",
     "error_response",
     "is_answer",
+    "is_client",
     "is_outermost",
     "maker_of",
     "may_run_again",
     "message_of",
     "middleware_of",
+    "platform_of",
     "raising_response",
     "read_timeout",
     "reads_events",
@@ -53,6 +58,67 @@ _DEPTH = 64  # more middleware than anybody has
 def is_answer(http: httpx2.Response) -> bool:
     """Whether the status is a 2xx; the response's own property says so at a multiple of the cost."""
     return http.status_code // 100 == 2  # noqa: PLR2004 - that is what 2xx means
+
+
+_COUNTED = (
+    "model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed",
+    "mcp_servers", "context_management",
+)  # fmt: skip
+_LONGEST_COUNT = 5.0
+_PLATFORMS = {
+    "BaseBedrockClient": "bedrock",
+    "BaseMantleClient": "bedrock",
+    "BaseVertexClient": "vertex",
+    "BaseFoundryClient": "foundry",
+    "BaseGoogleCloudClient": "google_cloud",
+    "AnthropicAWS": "aws",
+    "AsyncAnthropicAWS": "aws",
+}
+"""Classes and whose API their clients speak."""
+
+
+def is_client(client: object, *, asynchronous: bool | None = None) -> bool:
+    """Whether this is a client of the package, of any kind or of the one that is asked for."""
+    kinds = ((SyncAPIClient, AsyncAPIClient), (SyncAPIClient,), (AsyncAPIClient,))
+    which = 0 if asynchronous is None else 1 + asynchronous
+    return isinstance(client, kinds[which]) and hasattr(client, "with_middleware")
+
+
+def platform_of(client: object) -> str | None:
+    """Whose API a client speaks: `anthropic`, `aws`, `bedrock`, `foundry`, `google_cloud` or `vertex`; `None` if unknown."""
+    kinds = [kind.__name__ for kind in type(client).__mro__]
+    named = next((_PLATFORMS[kind] for kind in kinds if kind in _PLATFORMS), None)
+    return named or ("anthropic" if isinstance(client, (anthropic.Anthropic, anthropic.AsyncAnthropic)) else None)
+
+
+def count_tokens(client: Any, body: dict[str, Any], request: APIRequest) -> int | None:
+    """How many tokens the API counts in a body, with a sync client; `None` if it does not say so in time."""
+    with contextlib.suppress(Exception):  # a platform without counting, no network, an answer in another form
+        return int(client.post(**_count_request(body, request)).input_tokens)
+    return None
+
+
+async def count_tokens_async(client: Any, body: dict[str, Any], request: APIRequest) -> int | None:
+    """As `count_tokens`, with an async client."""
+    with contextlib.suppress(Exception):
+        return int((await client.post(**_count_request(body, request))).input_tokens)
+    return None
+
+
+def _count_request(body: dict[str, Any], request: APIRequest) -> dict[str, Any]:
+    """https://platform.claude.com/docs/en/api/messages-count-tokens."""
+    _, _, query = request.url.partition("?")
+    betas = request.headers.get("anthropic-beta")
+    return {
+        "path": "/v1/messages/count_tokens" + (f"?{query}" if query else ""),
+        "cast_to": anthropic.types.MessageTokensCount,
+        "body": {name: body[name] for name in _COUNTED if name in body},
+        "options": {
+            "headers": {"anthropic-beta": betas} if betas else {},
+            "timeout": _LONGEST_COUNT,
+            "max_retries": 0,
+        },
+    }
 
 
 def middleware_of(client: Any) -> tuple[Any, ...]:

@@ -27,7 +27,7 @@ _UPSTREAM_ERRORS = (anthropic.APIConnectionError, anthropic.APIStatusError)
 def send(exchange: Exchange, request: APIRequest, call_next: CallNext) -> Answer:
     """Send once with a sync client."""
     try:
-        response = call_next(request)
+        response = (exchange.client.send if exchange.client is not None else call_next)(request)
     except _UPSTREAM_ERRORS as error:
         return error
     if not isinstance(response, APIResponse):
@@ -53,7 +53,7 @@ def send(exchange: Exchange, request: APIRequest, call_next: CallNext) -> Answer
 async def send_async(exchange: Exchange, request: APIRequest, call_next: AsyncCallNext) -> Answer:
     """Send once with an async client."""
     try:
-        response = await call_next(request)
+        response = await (exchange.client.send_async if exchange.client is not None else call_next)(request)
     except _UPSTREAM_ERRORS as error:
         return error
     if not isinstance(response, AsyncAPIResponse):

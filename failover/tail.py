@@ -138,6 +138,7 @@ class Tail:
         else:
             given = self._so_far = self._collected()
             why = obstacle(mode, exchange.body, given)
+            exchange.cargo.taking_over = why is None
             exchange.call.report(outcome, resume=mode if why is None else None, why=why)
             exchange.takes_over = given if mode == "continue" else None
         self._from = (exchange.sent_model, outcome.error_type)

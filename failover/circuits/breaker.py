@@ -185,6 +185,15 @@ class Breaker:
                 return Refusal("half_open", _BUSY, "probing", last.request_id, last.error_type, last_resort=False)
         return self._refusal_while_open(now)
 
+    def cool(self, outcome: Outcome, open_for: float) -> None:
+        """Open for so long, for what another model of the same rate limit was told. Counts as nothing."""
+        self._monitor.run(self._cool_needs_lock, outcome, open_for)
+
+    def _cool_needs_lock(self, outcome: Outcome, open_for: float) -> None:
+        if self._state != "open":
+            self._last_failure = outcome
+        self._open_needs_lock(self._now(), None, open_for)
+
     # --- being told ------------------------------------------------------------------------------------------
 
     def answering(self, permit: BreakerPermit) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from .check import check
 from .demo.command import demo
+from .models import models
 
 __all__ = ["app"]
 
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command(short_help="See an outage of one model, with and without failover.")(demo)
 app.command(short_help="Check policies, and print every problem of each.")(check)
+app.command(short_help="Show what is known of each model, and ask the API what it says.")(models)
 
 
 def _show_version(asked: bool) -> None:

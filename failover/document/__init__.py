@@ -7,6 +7,19 @@ this package's; it imports nothing else of ours, and nothing else of ours import
 
 from .contradictions import Contradictions, Found, refuse
 from .kind import Kind
-from .read import check_value, load_document, parse_document
+from .read import Placed, check_value, load_document, load_placed, parse_document
+from .write import replace_file, written
 
-__all__ = ["Contradictions", "Found", "Kind", "check_value", "load_document", "parse_document", "refuse"]
+__all__ = [
+    "Contradictions",
+    "Found",
+    "Kind",
+    "Placed",
+    "check_value",
+    "load_document",
+    "load_placed",
+    "parse_document",
+    "refuse",
+    "replace_file",
+    "written",
+]

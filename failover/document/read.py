@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -18,11 +18,35 @@ from .messages import sentence
 from .nodes import Node, Place, Problem
 from .words import Path, path_text
 
-__all__ = ["check_value", "load_document", "parse_document"]
+__all__ = ["Placed", "check_value", "load_document", "load_placed", "parse_document"]
 
 _MOST_SHOWN = 100
 
 _Message: TypeAlias = str | Callable[[], str]
+
+
+class Placed(NamedTuple):
+    """A file that says nothing wrong, with what it says and where."""
+
+    name: str
+    value: Any
+    root: Node
+
+    def line(self, path: Path, message: str) -> str:
+        """A remark on a value, as a problem with it would be shown; the path may have steps that the file leaves out."""
+        place, walked = _locate(self.root, path, at_key=False)
+        place = place or self.root.place
+        return _line(f"{printable(self.name)}:{place.line}:{place.column}", walked, message)
+
+
+def load_placed(path: str | os.PathLike[str], kind: Kind[Any]) -> Placed:
+    """A YAML file as `load_document` reads it, with the places of its values.
+
+    Raises:
+        Exception: `kind.error`, as `load_document`.
+    """
+    name = os.fsdecode(path)
+    return Placed(name, *_parsed(read_text(name, kind), name, kind))
 
 
 def load_document(path: str | os.PathLike[str], kind: Kind[ModelT]) -> ModelT:
@@ -42,6 +66,10 @@ def parse_document(text: str, name: str, kind: Kind[ModelT]) -> ModelT:
     Raises:
         Exception: `kind.error`, as `load_document`.
     """
+    return _parsed(text, name, kind)[0]
+
+
+def _parsed(text: str, name: str, kind: Kind[ModelT]) -> tuple[ModelT, Node]:
     if len(text) > MAX_BYTES:
         raise kind.error((f"{printable(name)}: longer than {MAX_BYTES:,} characters, and no {kind.noun} is",))
     reading = read_nodes(text.removeprefix("\ufeff"), kind)  # the mark that some editors put first
@@ -54,7 +82,7 @@ def parse_document(text: str, name: str, kind: Kind[ModelT]) -> ModelT:
                 problems.extend(_problems_of(one, kind.model, reading.root))
         else:
             if not problems:
-                return value
+                return value, reading.root
     raise kind.error(tuple(_lines(problems, printable(name)))) from None
 
 

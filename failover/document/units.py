@@ -1,11 +1,12 @@
-"""The units our files are written in: durations, shares and `off`.
+"""The units our files are written in: durations, shares, tokens, days and `off`.
 
-Each becomes a plain number as the file is loaded (seconds; a share between 0 and 1; `None`), so that nothing
-after that knows how it was spelled.
+Each becomes a plain value as the file is loaded (seconds; a share between 0 and 1; a count; a date; `None`), so that
+nothing after that knows how it was spelled.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from decimal import Decimal
@@ -19,6 +20,7 @@ from .words import shown
 __all__ = [
     "OFF",
     "Count",
+    "Day",
     "Factor",
     "Number",
     "Off",
@@ -26,9 +28,13 @@ __all__ = [
     "SecondsOrNone",
     "Share",
     "ShareOrNone",
+    "Tokens",
     "format_duration",
+    "format_tokens",
+    "parse_day",
     "parse_duration",
     "parse_share",
+    "parse_tokens",
 ]
 
 T = TypeVar("T")
@@ -36,6 +42,10 @@ T = TypeVar("T")
 _UNITS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
 _DURATION = re.compile(r"\s*(-?(?:\d+(?:\.\d+)?|\.\d+))\s*(ms|s|m|h|d)\s*", re.ASCII)
 _PERCENT = re.compile(r"\s*(-?(?:\d+(?:\.\d+)?|\.\d+))\s*%\s*", re.ASCII)
+_TOKENS = re.compile(r"\s*(-?(?:\d+(?:_\d+)*(?:\.\d+)?|\.\d+))\s*([kKM]?)\s*(?:tokens?)?\s*", re.ASCII)
+_THOUSANDS = {"": 1, "k": 1000, "K": 1000, "M": 1_000_000}
+_MOST_TOKENS = 1_000_000_000
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _LONGEST = 365 * 86400.0
 _MOST_CHARACTERS = 400  # the smallest float written out has 330; more digits would only slow the reading
 
@@ -83,6 +93,51 @@ def parse_share(value: object) -> float:
     raise ValueError(f"{shown(value)} is not a share: write 20% or a number from 0 to 1")
 
 
+def parse_tokens(value: object) -> int:
+    """A count of tokens from `50k`, `50k tokens`, `1M`, `50_000` or a whole number.
+
+    Raises:
+        ValueError: anything else, a part of a token and more than a billion included.
+    """
+    count: int | Decimal | None = None
+    if isinstance(value, str) and (match := _TOKENS.fullmatch(value)) and len(value) <= _MOST_CHARACTERS:
+        count = Decimal(match[1].replace("_", "")) * _THOUSANDS[match[2]]
+    elif isinstance(value, int) and not isinstance(value, bool):
+        count = value
+    if count is None or count != int(count):
+        raise ValueError(f"{shown(value)} is not a count of tokens: write 50k, 1M, or a whole number")
+    if count > _MOST_TOKENS:
+        raise ValueError(f"{shown(value)} is too many: a count of tokens is at most 1000M")
+    return int(count)
+
+
+def format_tokens(count: int) -> str:
+    """A count of tokens as a file spells it, in the largest unit that keeps it short: `1M`, `200k`, `8192`.
+
+    `parse_tokens` reads it back as the very same number.
+    """
+    for unit, size in (("M", 1_000_000), ("k", 1000)):
+        if count and count % size == 0:
+            return f"{count // size}{unit}"
+    return str(count)
+
+
+def parse_day(value: object) -> dt.date:
+    """A day from `2026-09-22`.
+
+    Raises:
+        ValueError: anything else, and days that no calendar has.
+    """
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value
+    try:
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            return dt.date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise ValueError(f"{shown(value)} is not a day: write year, month and day as 2026-09-22")
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(_as_float(value))
 
@@ -118,6 +173,12 @@ Factor = Annotated[Number, Ge(1), Le(100)]
 
 Count = Annotated[int, Strict(), Ge(1), Le(1_000_000)]
 """A whole number from 1."""
+
+Tokens = Annotated[int, BeforeValidator(parse_tokens), Ge(1)]
+"""A count of tokens from 1."""
+
+Day = Annotated[dt.date, BeforeValidator(parse_day)]
+"""A day of the calendar."""
 
 OFF = BeforeValidator(_off)
 """Marks a field that may be `off`."""

@@ -1,10 +1,24 @@
 """The decision core: what to send, when to wait, when to stop. It does no I/O and knows no SDK."""
 
-from .actions import Action, Begun, Finish, Send, Services, Wait
+from .actions import Action, Begun, Finish, Measure, Queue, Send, Services, Wait
 from .budget import Budget
 from .call import Call
 from .outcome import Outcome, judge_failure, judge_malformed, judge_response, judge_stream, status_of, success
-from .plan import Candidate, Circuit, Gate, Permit, Plan, Refusal
+from .plan import (
+    Candidate,
+    Cargo,
+    Circuit,
+    Gate,
+    Load,
+    Misfit,
+    Permit,
+    Place,
+    Plan,
+    Refusal,
+    SizeClass,
+    Ticket,
+    Unmeasured,
+)
 from .route import Attempt, Route
 
 __all__ = [
@@ -14,16 +28,25 @@ __all__ = [
     "Budget",
     "Call",
     "Candidate",
+    "Cargo",
     "Circuit",
     "Finish",
     "Gate",
+    "Load",
+    "Measure",
+    "Misfit",
     "Outcome",
     "Permit",
+    "Place",
     "Plan",
+    "Queue",
     "Refusal",
     "Route",
     "Send",
     "Services",
+    "SizeClass",
+    "Ticket",
+    "Unmeasured",
     "Wait",
     "judge_failure",
     "judge_malformed",

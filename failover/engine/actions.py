@@ -9,10 +9,10 @@ from typing import NamedTuple, TypeAlias
 from failover.events import CallOutcome, Event, WaitCause
 
 from .budget import Budget
-from .plan import Candidate, Refusal
+from .plan import Candidate, Load, Place, Refusal
 from .route import Route
 
-__all__ = ["Action", "Begun", "Finish", "Send", "Services", "Wait"]
+__all__ = ["Action", "Begun", "Finish", "Measure", "Queue", "Send", "Services", "Wait"]
 
 
 class Send(NamedTuple):
@@ -20,6 +20,21 @@ class Send(NamedTuple):
 
     candidate: Candidate
     timeout: float | None
+    load: Load | None = None
+    """What to send; `None`: the caller's own request."""
+
+
+class Queue(NamedTuple):
+    """Stand in this place until its turn comes, or so many seconds are over; then ask again."""
+
+    place: Place
+    seconds: float | None
+
+
+class Measure(NamedTuple):
+    """Have the prompt counted for this candidate, then ask again."""
+
+    candidate: Candidate
 
 
 class Wait(NamedTuple):
@@ -46,7 +61,7 @@ class Finish(NamedTuple):
     """When nothing was sent: each circuit that refused, by name."""
 
 
-Action: TypeAlias = Send | Wait | Begun | Finish
+Action: TypeAlias = Send | Wait | Queue | Measure | Begun | Finish
 
 
 @dataclass(frozen=True, slots=True)

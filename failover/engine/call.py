@@ -6,6 +6,7 @@ only when no rung can be tried now. The driver asks `next()`, does what it says,
 
     next() -> Send   -> report(outcome) -> next() ...
            -> Wait   -> (sleep)         -> next() ...
+           -> Queue  -> (stand in line) -> next() ...
            -> Finish
 
 A streamed answer is told of twice, as it begins and as it ends:
@@ -21,11 +22,13 @@ from typing import Literal
 
 from failover.events import AttemptReason, CallOutcome, Resumption
 
-from .actions import Action, Begun, Finish, Send, Services, Wait
-from .backoff import cooling_seconds, wait_seconds
+from . import waits
+from .actions import Action, Begun, Finish, Measure, Queue, Send, Services, Wait
+from .admission import Admission, Admitted, Rethread
+from .backoff import cooling_seconds
 from .cause import Cause
 from .outcome import Outcome
-from .plan import Candidate, Permit, Plan, Refusal
+from .plan import Candidate, Cargo, Permit, Plan, Refusal
 from .record import CallRecord
 from .route import Route
 from .rungs import Rungs
@@ -33,8 +36,8 @@ from .rungs import Rungs
 __all__ = ["Call"]
 
 _FOREVER = float("inf")
-_A_MOMENT = 0.001  # seconds; so that a circuit's time is over when we ask, whatever rounding says
-_NO_TIME = Refusal("closed", None, "deadline", None, None, last_resort=False)
+_MOST_SHRINKS = 5  # of one call
+_TOO_SMALL = Refusal("closed", None, "unfit", None, None, last_resort=False, why="the prompt is too long for it")
 
 
 class Call:
@@ -51,16 +54,21 @@ class Call:
     _waiting = False
     _current: Candidate | None = None
     _permit: Permit | None = None
-    _decided: Wait | Begun | Finish | None = None
+    _decided: Wait | Queue | Measure | Begun | Finish | None = None
+    _too_much = 0
+    """Failures that a smaller prompt might not have met."""
     _first_content: float | None = None
     """Seconds until the answer to the last `Send` began; `None` before it has."""
 
-    def __init__(self, plan: Plan, services: Services, *, least: float = 0.0, sdk_retries_taken: int = 0) -> None:
+    def __init__(
+        self, plan: Plan, services: Services, cargo: Cargo, *, least: float = 0.0, sdk_retries_taken: int = 0
+    ) -> None:
         """Begin a call.
 
         Args:
             plan: the ladder and its circuits.
             services: what calls share.
+            cargo: the request. As long as nothing goes wrong, and there are no limits by size, it is asked nothing.
             least: seconds that an honest answer may need, when the policy stretches for long answers.
             sdk_retries_taken: how often the SDK's own loop had already run this call.
         """
@@ -71,11 +79,12 @@ class Call:
         self._services = services
         self._record = CallRecord(plan, services, sdk_retries_taken)
         self._patience = _FOREVER if retry.deadline is None else retry.deadline
-        self._deadline = now + self._patience
         self._least = least if retry.long_answers == "stretch" else 0.0
         self._now = now  # read anew after whatever takes time: an answer, a wait
         self._sent_to: set[int] = set()
-        self._rungs = Rungs(plan)
+        self._cargo = cargo
+        self._rungs = Rungs(plan, cargo)
+        self._admission = Admission(plan, cargo, self._rungs, now + self._patience)
         self._cause = Cause()
 
     def next(self) -> Action:
@@ -83,10 +92,11 @@ class Call:
         while True:
             decided = self._decided
             if decided is not None:
-                if isinstance(decided, Wait):
+                if isinstance(decided, (Wait, Queue, Measure)):
                     self._decided = None
                     self._waiting = True
-                    self._record.waiting(decided)
+                    if isinstance(decided, Wait):
+                        self._record.waiting(decided)
                 return decided
             if self._waiting:
                 self._waiting = False
@@ -125,31 +135,38 @@ class Call:
         first_content, self._first_content = self._first_content, None
         waited = seconds if first_content is None else first_content
         if isinstance(self._decided, Begun):
-            self._deadline = now + self._patience  # while the caller was being answered, it did not wait
+            self._admission.deadline = now + self._patience  # while the caller was being answered, it did not wait
         elif first_content is not None and self._plan.policy.retry.long_answers == "stretch":
-            self._deadline += seconds - first_content
+            self._admission.deadline += seconds - first_content
         if outcome.then == "return":
             permit.report(outcome, seconds=waited)
+            self._admission.leave()
             self._record.answered(candidate, outcome, seconds, first_content)
             self._finish("primary" if candidate.index == 0 else "fallback", len(self._record.attempts))
             return
+        if resume is not None:
+            self._rungs.unload()  # whoever takes over must be able to go on
+        self._rungs.load_all()
+        open_for = cooling_seconds(self._plan.policy, outcome)
         if isinstance(self._decided, Begun):
-            permit.report(outcome, seconds=waited, open_for=cooling_seconds(self._plan.policy, outcome))
+            permit.report(outcome, seconds=waited, open_for=open_for)
+            self._admission.leave()
             self._record.answered(candidate, outcome, seconds, first_content)
             self._break_off(candidate, outcome, resume, why)
             return
         wait = self._wait_in_place(candidate, outcome)
-        permit.report(outcome, seconds=waited, open_for=None if wait else cooling_seconds(self._plan.policy, outcome))
+        permit.report(outcome, seconds=waited, open_for=None if wait else open_for)
+        self._admission.leave()
         self._record.answered(candidate, outcome, seconds, first_content)
-        self._cause.weigh(outcome, len(self._record.attempts), of_requested_model=candidate.index == 0)
-        if outcome.then == "raise" or outcome.scope == "account" or outcome.counts == "open":
-            self._settle(candidate, outcome)
-        if self._decided is not None:
-            return
-        if wait is not None and candidate.circuit.outlook() is None:
-            self._decided = wait
-        else:
-            self._move_on(candidate)
+        if outcome.kind == "rate_limit_error" and wait is None and open_for is not None:
+            self._rungs.cool_bucket(candidate, outcome, open_for)
+        shrunk = self._shrink(candidate, outcome) and outcome.scope == "request"
+        requested = candidate.index == 0
+        self._cause.weigh(outcome, len(self._record.attempts), of_requested_model=requested, eased=shrunk)
+        if shrunk:  # what was wrong with the request is not any more: the same rung, with less
+            self._position, self._tries = candidate.index, 0
+        elif not self._has_outgrown(candidate, outcome):
+            self._go_on(candidate, outcome, wait)
 
     def abandon(self, outcome: Literal["cancelled", "failed"], seen: Outcome | None = None) -> None:
         """The caller gave up, or an error that is nobody's outage ended the call: give the permit back.
@@ -166,40 +183,27 @@ class Call:
             permit.release()
             if seen is not None:
                 self._record.answered(candidate, seen, self._services.now() - self._now, self._first_content)
+        self._admission.leave()
         if self.route is None:
             self._finish(outcome, None)
 
     # --- sending ---------------------------------------------------------------------------------------------
 
     def _ask(self, candidate: Candidate) -> Send | None:
-        """Send to this candidate if its circuit, its client and the deadline allow; else pass it over."""
-        blocked = self._rungs.refusal(candidate)
-        if blocked is not None:
-            return self._skip(candidate, blocked)
-        available = self._available(candidate)
-        if available <= 0:
-            return self._skip(candidate, _NO_TIME)
-        permit = candidate.circuit.admit()
-        if isinstance(permit, Refusal):
-            return self._skip(candidate, permit)
-        return self._send(candidate, permit, available)
+        """Send to this candidate if it may be sent to; else pass it over, or decide what comes before."""
+        answer = self._admission.ask(candidate, self._now, first=not self._record.attempts)
+        if isinstance(answer, Admitted):
+            return self._send(answer)
+        if isinstance(answer, Refusal):
+            self._skip(candidate, answer)
+        elif isinstance(answer, Rethread):
+            self._finish("rethreaded", None)
+        else:
+            self._decided = answer
+        return None
 
-    def _available(self, candidate: Candidate) -> float:
-        """Seconds this candidate may use: the last one that can be tried is promised `reserve` of the deadline.
-
-        After the first attempt nothing is started that could not live for half of `reserve`.
-        """
-        if self._deadline == _FOREVER:
-            return _FOREVER
-        reserve = self._plan.policy.retry.reserve
-        left = self._deadline - self._now
-        if self._rungs.another_after(candidate):
-            left -= reserve
-        return left if left >= reserve / 2 or not self._record.attempts else 0.0
-
-    def _send(
-        self, candidate: Candidate, permit: Permit, available: float, reason: AttemptReason | None = None
-    ) -> Send:
+    def _send(self, admitted: Admitted, reason: AttemptReason | None = None) -> Send:
+        candidate, permit, load, available, queued = admitted
         timeout, least = available, self._least
         if permit.state != "closed":
             reason = reason or "probe"
@@ -209,20 +213,19 @@ class Call:
         self._current, self._permit = candidate, permit
         self._tries += 1
         self._sent_in_pass = True
-        self._record.sending(candidate, permit, reason or self._reason(candidate))
+        self._record.sending(candidate, permit, reason or self._reason(candidate), load, queued)
         self._sent_to.add(candidate.index)
-        return Send(candidate, None if timeout == _FOREVER else timeout)
+        return Send(candidate, None if timeout == _FOREVER else timeout, load)
 
     def _reason(self, candidate: Candidate) -> AttemptReason:
         if candidate.index in self._sent_to:
             return "retry"
         return "fallback" if candidate.index else "primary"
 
-    def _skip(self, candidate: Candidate, refusal: Refusal) -> Send | None:
+    def _skip(self, candidate: Candidate, refusal: Refusal) -> None:
         self._record.skipped(candidate, refusal)
         self._position += 1
         self._tries = 0
-        return None
 
     def _sent(self) -> tuple[Candidate, Permit]:
         """What the last `Send` was for."""
@@ -236,27 +239,57 @@ class Call:
 
     # --- after an answer -------------------------------------------------------------------------------------
 
-    def _worth_repeating(self, candidate: Candidate, outcome: Outcome) -> bool:
-        """Whether the same rung should be asked again, before asking whether it may."""
-        retry = self._plan.policy.retry
-        wish = outcome.retry_after
-        last_resort = self._position > candidate.index
-        if last_resort or self._tries >= retry.tries or (wish is not None and wish > retry.retry_after.max):
+    def _go_on(self, candidate: Candidate, outcome: Outcome, wait: Wait | None) -> None:
+        """The end, the same rung again, or the next one."""
+        if outcome.then == "raise" or outcome.scope == "account" or outcome.counts == "open":
+            self._settle(candidate, outcome)
+        if self._decided is not None:
+            return
+        if wait is not None and candidate.circuit.outlook() is None:
+            self._decided = wait
+        else:
+            self._move_on(candidate)
+
+    def _has_outgrown(self, candidate: Candidate, outcome: Outcome) -> bool:
+        """Whether a prompt was too long for this rung, and goes to one that has more room."""
+        if outcome.kind != "prompt_too_long" or not self._cargo.outgrew(candidate):
             return False
-        if outcome.then == "repeat" or (outcome.then == "wait" and wish is not None):
-            return True
-        return outcome.then in ("next_or_repeat", "wait") and not self._rungs.another_after(candidate)
+        self._rungs.unload()
+        self._rungs.load_all()
+        self._rungs.block(candidate, _TOO_SMALL)
+        self._move_on(candidate)
+        return True
 
     def _wait_in_place(self, candidate: Candidate, outcome: Outcome) -> Wait | None:
-        """The wait before asking the same rung again, if that is worth it and the deadline and the budget allow."""
-        if not self._worth_repeating(candidate, outcome):
+        """The wait before asking the same rung again, if that is worth it and possible."""
+        if self._position > candidate.index:  # a last resort
             return None
-        services = self._services
-        seconds = wait_seconds(self._plan.policy.retry.wait, self._tries, services.random, wish=outcome.retry_after)
-        in_time = self._available(candidate) - seconds > self._plan.policy.retry.reserve / 2
-        if not in_time or not services.budget.take(self._now):
-            return None
-        return Wait(seconds, "retry_after" if outcome.retry_after else "backoff")
+        return waits.in_place(
+            self._plan.policy,
+            self._services,
+            outcome,
+            tries=self._tries,
+            now=self._now,
+            available=self._admission.available(candidate, self._now, first=False),
+            another=lambda: self._rungs.another_after(candidate),
+        )
+
+    def _shrink(self, candidate: Candidate, outcome: Outcome) -> bool:
+        """Make the prompt smaller, if the policy has it so for this failure; whether that was done."""
+        rules = candidate.shrink
+        if rules is None or not {outcome.kind, outcome.error_type, str(outcome.status)}.intersection(rules.when):
+            return False
+        self._too_much += 1
+        if self._too_much % rules.after_tries or self._too_much > rules.after_tries * _MOST_SHRINKS:
+            return False
+        done, before, after = self._cargo.shrink(rules)
+        self._record.shrunk(candidate, done, before, after)
+        if not done:
+            return False
+        self._rungs.shrunk = True
+        self._rungs.unload()
+        self._rungs.load_all()
+        return True
 
     def _settle(self, candidate: Candidate, outcome: Outcome) -> None:
         """An answer that will not change within this call: about the request, the account, or a model that is gone."""
@@ -295,9 +328,9 @@ class Call:
     def _end_pass(self) -> Send | None:
         """Every rung was tried or passed over: a last resort, another pass after a wait, or the end."""
         if not self._sent_in_pass:
-            send = self._try_last_resort()
-            if send is not None:
-                return send
+            admitted = self._admission.last_resort(self._now)
+            if admitted is not None:
+                return self._send(admitted, "last_resort")
         wait = self._wait_for_next_pass()
         if wait is None:
             self._give_up()
@@ -308,28 +341,18 @@ class Call:
         self._decided = wait
         return None
 
-    def _try_last_resort(self) -> Send | None:
-        """Every circuit refuses: one of them may be tried all the same, if it is this call's turn."""
-        available = self._deadline - self._now
-        chosen = self._rungs.last_resort() if available > 0 else None
-        return None if chosen is None else self._send(*chosen, available, "last_resort")
-
     def _wait_for_next_pass(self) -> Wait | None:
         """The wait before the next pass, or `None` when there is none left, no time, no budget, or no hope."""
-        retry = self._plan.policy.retry
-        if self._pass >= retry.passes or self._cause.of_interruption:
+        if self._cause.of_interruption:
             return None
-        left = self._deadline - self._now
-        soonest = self._rungs.soonest()
-        longest = retry.between_passes.max
-        if soonest > min(left, longest * (retry.passes - self._pass)):
-            return None
-        seconds = wait_seconds(retry.between_passes, self._pass, self._services.random)
-        if seconds < soonest <= longest:
-            seconds = soonest + _A_MOMENT
-        if seconds + retry.reserve > left or not self._services.budget.take(self._now):
-            return None
-        return Wait(seconds, "between_passes")
+        return waits.before_next_pass(
+            self._plan.policy,
+            self._services,
+            passes=self._pass,
+            now=self._now,
+            left=self._admission.deadline - self._now,
+            soonest=self._rungs.soonest(),
+        )
 
     def _give_up(self) -> None:
         verdict = self._cause.verdict()
@@ -340,4 +363,5 @@ class Call:
 
     def _finish(self, outcome: CallOutcome, shown: int | None, refusals: tuple[tuple[str, Refusal], ...] = ()) -> None:
         self._decided = Finish(outcome, shown, refusals)
-        self.route = self._record.finished(outcome, shown)
+        full = any(refusal.reason == "full" for _, refusal in refusals)
+        self.route = self._record.finished(outcome, shown, without_answer="bulkhead_full" if full else "circuit_open")

@@ -8,7 +8,7 @@ from .outcome import Outcome
 
 __all__ = ["Cause"]
 
-_THE_TRUTH, _A_FAILURE, _THE_ACCOUNT = range(3)
+_THE_TRUTH, _A_FAILURE, _THE_ACCOUNT, _EASED = range(4)
 
 
 class Cause:
@@ -20,14 +20,17 @@ class Cause:
         self._weightiest: tuple[int, int] | None = None
         self._interrupted: int | None = None
 
-    def weigh(self, outcome: Outcome, number: int, *, of_requested_model: bool) -> None:
+    def weigh(self, outcome: Outcome, number: int, *, of_requested_model: bool, eased: bool = False) -> None:
         """Attempt `number` (from 1) ended like this.
 
         What the requested model says of the request or the account is the truth about this call. Else it is the first
         failure of a model, then a word about the account. That a fallback cannot take the request is no cause at all:
-        an outage must not turn into a 400.
+        an outage must not turn into a 400. What was wrong with a request that is another one now (`eased`) is told only if
+        there is nothing else to tell.
         """
-        if of_requested_model and (outcome.scope != "model" or outcome.then == "raise"):
+        if eased:
+            rank = _EASED
+        elif of_requested_model and (outcome.scope != "model" or outcome.then == "raise"):
             rank = _THE_TRUTH
         elif outcome.scope == "model":
             rank = _A_FAILURE

@@ -47,6 +47,8 @@ class Outcome(NamedTuple):
     """Seconds that the server asks to wait; `None` when it does not say."""
     stream: StreamEnd | None = None
     """How the stream ended; `None` if the answer was none."""
+    kind: str | None = None
+    """The row of the table: `error_type`, or what is known beyond it, such as `prompt_too_long`."""
 
 
 class _Row(NamedTuple):
@@ -126,13 +128,14 @@ def success(status: int, headers: Mapping[str, str]) -> Outcome:
 def judge_failure(error_type: str, rules: Mapping[str, ErrorRule]) -> Outcome:
     """What it meant that no answer came: a `connection_error` or a `client_timeout_error`."""
     row = _overridden(_TABLE[error_type], rules, error_type, None)
-    return Outcome(row.counts, row.scope, row.then, error_type=error_type)
+    return Outcome(row.counts, row.scope, row.then, error_type=error_type, kind=error_type)
 
 
 def judge_malformed(status: int, headers: Mapping[str, str], rules: Mapping[str, ErrorRule]) -> Outcome:
     """What it meant that a 2xx answer had a body that is no message."""
     row = _overridden(_TABLE["malformed_response"], rules, "malformed_response", status)
-    return Outcome(row.counts, row.scope, row.then, status, "malformed_response", _request_id(headers))
+    kind = "malformed_response"
+    return Outcome(row.counts, row.scope, row.then, status, kind, _request_id(headers), kind=kind)
 
 
 def judge_stream(
@@ -165,7 +168,7 @@ def judge_stream(
         counts: Verdict = "neutral" if end == "closed" else "success"
         return Outcome(counts, "model", "return", status, None, _request_id(headers), stream=end)
     row = _overridden(_TABLE[kind], rules, kind, None)
-    return Outcome(row.counts, row.scope, row.then, status, kind, _request_id(headers), stream=end)
+    return Outcome(row.counts, row.scope, row.then, status, kind, _request_id(headers), stream=end, kind=kind)
 
 
 def status_of(error: bytes) -> int:
@@ -202,6 +205,7 @@ def judge_response(
         envelope_type or _BY_STATUS.get(status) or str(status),
         _request_id(headers),
         _retry_after(headers),
+        kind=kind,
     )
 
 

@@ -7,14 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from failover.events import BreakerState, SkipReason
 from failover.policy.model import Policy, Rung
+from failover.policy.shrinking import Shrink
 
 from .outcome import Outcome
 
-__all__ = ["Candidate", "Circuit", "Gate", "Permit", "Plan", "Refusal"]
+__all__ = [
+    "Bulkheads",
+    "Candidate",
+    "Cargo",
+    "Circuit",
+    "Gate",
+    "Limit",
+    "Load",
+    "Misfit",
+    "Permit",
+    "Place",
+    "Plan",
+    "Refusal",
+    "SizeClass",
+    "Ticket",
+    "Unmeasured",
+]
 
 
 class Permit(Protocol):
@@ -46,6 +63,8 @@ class Refusal(NamedTuple):
     """Of the same failure."""
     last_resort: bool
     """Whether a last resort may still try it: not when it is held open by hand, or because the server asked."""
+    why: str | None = None
+    """What else there is to say: the limit that is full, what the model does not take."""
 
 
 class Circuit(Protocol):
@@ -59,12 +78,108 @@ class Circuit(Protocol):
     def outlook(self) -> Refusal | None:
         """What `admit` would refuse with now, changing nothing; `None` when it would let an attempt through."""
 
+    def cool(self, outcome: Outcome, open_for: float) -> None:
+        """Open for so long, for what another model of the same rate limit was told."""
+
 
 class Gate(Protocol):
     """All circuits together: who may still try when each of them refuses."""
 
     def last_resort(self, circuits: Sequence[Circuit]) -> tuple[int, Permit] | None:
         """A permit in spite of it all, with its circuit's index; rarely more than one a second."""
+
+
+class Limit(Protocol):
+    """A bulkhead: how many attempts may be out at once."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+
+class Ticket(Protocol):
+    """The right to have one attempt out, once its turn has come."""
+
+    @property
+    def waited(self) -> float:
+        """Seconds that it stood in line."""
+
+    def release(self) -> None:
+        """Give it to the next in line. Only the first time counts."""
+
+
+@runtime_checkable
+class Place(Protocol):
+    """A place in line."""
+
+    @property
+    def longest(self) -> float | None:
+        """Seconds that its limits let it stand there; `None`: any time."""
+
+    @property
+    def ticket(self) -> Ticket | None:
+        """What it waits for, once its turn has come."""
+
+    def expected(self) -> float | None:
+        """Seconds until its turn; `None` when nothing tells."""
+
+    def leave(self) -> None:
+        """Give the place up, and a ticket that came meanwhile."""
+
+
+class Bulkheads(Protocol):
+    """All limits together."""
+
+    def enter(self, limits: Sequence[Limit]) -> Ticket | Place:
+        """Ask for a turn under all of these limits at once."""
+
+
+class SizeClass(NamedTuple):
+    """A limit for prompts above a size."""
+
+    over: int
+    """Tokens."""
+    limit: Limit
+
+
+class Load(Protocol):
+    """What is sent to a rung in place of the caller's own request."""
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """How it differs, a line each."""
+
+
+class Misfit(NamedTuple):
+    """A rung cannot take the request as it is meant."""
+
+    reason: SkipReason
+    why: str
+    rethread: bool = False
+    """Whether it could, if the caller sent its whole conversation anew."""
+
+
+class Unmeasured(NamedTuple):
+    """Whether a rung can take the request depends on a count that is still to be made."""
+
+    why: str
+
+
+class Cargo(Protocol):
+    """The request, as far as deciding needs to know it."""
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens the prompt has."""
+
+    def load(self, candidate: Candidate) -> Load | Misfit | Unmeasured:
+        """What would be sent to this candidate."""
+
+    def outgrew(self, candidate: Candidate) -> bool:
+        """The prompt was too long for this one; whether another candidate is known to have more room."""
+
+    def shrink(self, rules: Shrink) -> tuple[tuple[str, ...], int, int]:
+        """Make the prompt smaller: what was dropped (nothing, if nothing could be), and its tokens before and after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +190,12 @@ class Candidate:
     rung: Rung
     client: str
     circuit: Circuit
+    bucket: str | None = None
+    """The rate limit that it shares with others of its client, as far as that is known."""
+    limit: Limit | None = None
+    """How many attempts it takes at once."""
+    shrink: Shrink | None = None
+    """When its failures make the prompt smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +206,6 @@ class Plan:
     model: str
     candidates: tuple[Candidate, ...]
     gate: Gate
+    bulkheads: Bulkheads | None = None
+    """`None` if the policy has no limits."""
+    sizes: tuple[SizeClass, ...] = ()

@@ -17,6 +17,7 @@ from failover.events import (
     CallStarted,
     ContentStarted,
     ModelSkipped,
+    PromptShrunk,
     Resumption,
     StreamInterrupted,
     Waiting,
@@ -24,7 +25,7 @@ from failover.events import (
 
 from .actions import Services, Wait
 from .outcome import Outcome
-from .plan import Candidate, Permit, Plan, Refusal
+from .plan import Candidate, Load, Permit, Plan, Refusal
 from .route import Attempt, Route
 
 __all__ = ["CallRecord"]
@@ -36,9 +37,11 @@ class CallRecord:
     """The attempts, skips and waits of one call."""
 
     __slots__ = (
+        "_changes",
         "_emit",
         "_model",
         "_number",
+        "_queued",
         "_resuming",
         "_skipped",
         "_told",
@@ -52,6 +55,8 @@ class CallRecord:
         self.attempts: list[Attempt] = []
         self.resumed: Resumption | None = None
         self._resuming: Resumption | None = None
+        self._changes: tuple[str, ...] = ()
+        self._queued: float | None = None
         self._emit = services.emit
         self._model = plan.model
         self._number = next(_numbers)
@@ -63,12 +68,30 @@ class CallRecord:
             policy = plan.policy
             self._emit(CallStarted(self._number, policy.name, policy.digest, plan.model, sdk_retries_taken))
 
-    def sending(self, candidate: Candidate, permit: Permit, reason: AttemptReason) -> None:
+    def sending(
+        self, candidate: Candidate, permit: Permit, reason: AttemptReason, load: Load | None, queued: float | None
+    ) -> None:
         """A request is about to go to this candidate."""
+        self._changes, self._queued = () if load is None else load.changes, queued
         if self._verbose or reason != "primary":
-            number = len(self.attempts) + 1
-            name = candidate.circuit.name
-            self._emit(AttemptStarted(self._number, number, candidate.rung.model, reason, name, permit.state))
+            self._emit(
+                AttemptStarted(
+                    self._number,
+                    len(self.attempts) + 1,
+                    candidate.rung.model,
+                    reason,
+                    candidate.circuit.name,
+                    permit.state,
+                    candidate.client,
+                    self._changes,
+                    queued,
+                )
+            )
+
+    def shrunk(self, candidate: Candidate, done: tuple[str, ...], before: int, after: int) -> None:
+        """The prompt was made smaller after the last attempt, or (`done` is empty) could not be."""
+        self._told = True
+        self._emit(PromptShrunk(self._number, len(self.attempts), candidate.rung.model, done, before, after))
 
     def begun(self, candidate: Candidate, outcome: Outcome, seconds: float) -> Route:
         """The first content of an answer is there; the call so far."""
@@ -76,7 +99,17 @@ class CallRecord:
         if self._verbose:
             self._emit(ContentStarted(self._number, len(self.attempts) + 1, model, seconds))
         self.resumed = self._resuming or self.resumed
-        running = Attempt(model, candidate.client, outcome.status, None, outcome.request_id, seconds, seconds)
+        running = Attempt(
+            model,
+            candidate.client,
+            outcome.status,
+            None,
+            outcome.request_id,
+            seconds,
+            seconds,
+            self._changes,
+            self._queued,
+        )
         attempts = (*self.attempts, running)
         return Route("streaming", self._model, model, attempts, tuple(self._skipped), self._waited, self.resumed)
 
@@ -102,7 +135,19 @@ class CallRecord:
         """An attempt ended, with whatever outcome."""
         model = candidate.rung.model
         status, error_type, request_id = outcome.status, outcome.error_type, outcome.request_id
-        self.attempts.append(Attempt(model, candidate.client, status, error_type, request_id, seconds, first_content))
+        self.attempts.append(
+            Attempt(
+                model,
+                candidate.client,
+                status,
+                error_type,
+                request_id,
+                seconds,
+                first_content,
+                self._changes,
+                self._queued,
+            )
+        )
         if self._verbose or outcome.then != "return":
             self._told = True
             self._emit(
@@ -128,21 +173,23 @@ class CallRecord:
         self._skipped[model] = None
         self._told = True
         name = candidate.circuit.name
-        self._emit(ModelSkipped(self._number, model, name, refusal.state, refusal.retry_in, refusal.reason))
+        self._emit(
+            ModelSkipped(self._number, model, name, refusal.state, refusal.retry_in, refusal.reason, refusal.why)
+        )
 
     def waiting(self, wait: Wait) -> None:
         """The call is about to wait."""
         self._waited += wait.seconds
         self._emit(Waiting(self._number, wait.seconds, wait.cause))
 
-    def finished(self, outcome: CallOutcome, shown: int | None) -> Route:
-        """The call is over; the caller is shown the answer of attempt `shown` (from 1)."""
+    def finished(self, outcome: CallOutcome, shown: int | None, *, without_answer: str) -> Route:
+        """The call is over; the caller is shown the answer of attempt `shown` (from 1), or the error `without_answer`."""
         served = self.attempts[-1].model if outcome in ("primary", "fallback") else None
         route = Route(
             outcome, self._model, served, tuple(self.attempts), tuple(self._skipped), self._waited, self.resumed
         )
         if self._verbose or outcome != "primary" or self._told:
-            error_type = "circuit_open" if shown is None and outcome in {"refused", "exhausted"} else None
+            error_type = without_answer if shown is None and outcome in {"refused", "exhausted"} else None
             if served is None and shown is not None:
                 error_type = self.attempts[shown - 1].error_type
             self._emit(

@@ -24,6 +24,10 @@ class Attempt(NamedTuple):
     seconds: float
     first_content: float | None = None
     """Seconds until the first content of a stream; `None` if there was none, or it was no stream."""
+    changes: tuple[str, ...] = ()
+    """How its request differed from the caller's, besides the model: a line each, without content."""
+    queued: float | None = None
+    """Seconds that it stood in line before a bulkhead; `None` if it did not."""
 
     def __str__(self) -> str:
         answer = "ok" if self.error_type is None else self.error_type
@@ -41,7 +45,8 @@ class Route(NamedTuple):
     outcome: CallOutcome | Literal["streaming"]
     """`primary` and `fallback` were answered; `exhausted` tried everything; `refused` found every circuit open and
     sent nothing; `failed` met an error that no other model can help; `interrupted` broke after some of the answer had
-    been given; `cancelled` was given up by the caller; `streaming` has begun to be answered and is not over."""
+    been given; `cancelled` was given up by the caller; `rethreaded` asked the SDK's helper for threads to send the whole
+    conversation again, so that another model can answer; `streaming` has begun to be answered and is not over."""
     requested_model: str
     served_model: str | None
     attempts: tuple[Attempt, ...]

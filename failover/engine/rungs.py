@@ -1,8 +1,9 @@
-"""The rungs of one call: which of them can still be tried, now or later."""
+"""The rungs of one call: which of them can still be tried, now or later, and what each would be sent."""
 
 from __future__ import annotations
 
-from .plan import Candidate, Gate, Permit, Plan, Refusal
+from .outcome import Outcome
+from .plan import Candidate, Cargo, Gate, Load, Misfit, Permit, Plan, Refusal, Unmeasured
 
 __all__ = ["Rungs"]
 
@@ -15,20 +16,51 @@ _MAY_PASS_NOW = Refusal("closed", 0.0, "ramp", None, None, last_resort=False)
 class Rungs:
     """The candidates of a plan, less those that this call has no more business with."""
 
-    __slots__ = ("_blocked", "_gate", "candidates")
+    __slots__ = ("_blocked", "_cargo", "_gate", "_loads", "candidates", "shrunk")
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, cargo: Cargo) -> None:
         self.candidates = plan.candidates
+        self.shrunk = False
+        """Whether the prompt is smaller than the caller's."""
+        self._cargo = cargo
         self._gate: Gate = plan.gate
         self._blocked: dict[int, Refusal] = {}
+        self._loads: dict[int, Load | Misfit | Unmeasured | None] = {}
+
+    # --- what would be sent ------------------------------------------------------------------------------------
+
+    def load(self, candidate: Candidate) -> Load | Misfit | Unmeasured | None:
+        """What this candidate would be sent; `None`: the caller's own request, at which nobody looks."""
+        if candidate.index == 0 and not self.shrunk:
+            return None
+        if candidate.index not in self._loads:
+            self._loads[candidate.index] = self._cargo.load(candidate)
+        return self._loads[candidate.index]
+
+    def load_all(self) -> None:
+        """Find out who can take the request at all: once something has failed, that decides what happens now."""
+        for candidate in self.candidates:
+            self.load(candidate)
+
+    def unload(self) -> None:
+        """The request has changed, or more is known of it."""
+        self._loads.clear()
+
+    # --- who can be tried --------------------------------------------------------------------------------------
 
     def refusal(self, candidate: Candidate) -> Refusal | None:
-        """Why this call will not try a candidate again, whatever its circuit says."""
-        return self._blocked.get(candidate.index)
+        """Why this call will not try a candidate, whatever its circuit says, as far as that is known."""
+        blocked = self._blocked.get(candidate.index)
+        if blocked is not None:
+            return blocked
+        load = self._loads.get(candidate.index)
+        if not isinstance(load, Misfit) or load.rethread:
+            return None
+        return Refusal("closed", None, load.reason, None, None, last_resort=False, why=load.why)
 
-    def block(self, candidate: Candidate) -> None:
-        """The model of a candidate is gone."""
-        self._blocked[candidate.index] = _GONE
+    def block(self, candidate: Candidate, refusal: Refusal = _GONE) -> None:
+        """This call has no more business with a candidate; by default because its model is gone."""
+        self._blocked[candidate.index] = refusal
 
     def block_client(self, client: str) -> None:
         """The account of a client refuses: none of its candidates can help."""
@@ -36,21 +68,32 @@ class Rungs:
             if candidate.client == client:
                 self._blocked[candidate.index] = _ACCOUNT_REFUSES
 
+    def cool_bucket(self, limited: Candidate, outcome: Outcome, open_for: float) -> None:
+        """A rate limit is used up for so long: the other models that share it need not be asked."""
+        for candidate in self.candidates:
+            shared = candidate.bucket is not None and candidate.bucket == limited.bucket
+            if shared and candidate.client == limited.client and candidate.circuit is not limited.circuit:
+                candidate.circuit.cool(outcome, open_for)
+
     @property
     def all_blocked(self) -> bool:
         """Whether there is nobody left to try."""
-        return len(self._blocked) == len(self.candidates)
+        return all(self.refusal(candidate) is not None for candidate in self.candidates)
 
     def another_after(self, candidate: Candidate) -> bool:
         """Whether a pass that stands at this candidate could still go to a later one."""
         for later in self.candidates[candidate.index + 1 :]:
-            if later.index not in self._blocked and later.circuit.outlook() is None:
+            if self.refusal(later) is None and later.circuit.outlook() is None:
                 return True
         return False
 
     def last_resort(self) -> tuple[Candidate, Permit] | None:
         """Every circuit refuses: the one that may be tried all the same, if it is this call's turn."""
-        refusing = [candidate for candidate in self.candidates if candidate.index not in self._blocked]
+        refusing = [
+            candidate
+            for candidate in self.candidates
+            if self.refusal(candidate) is None and not isinstance(self.load(candidate), (Misfit, Unmeasured))
+        ]
         chosen = self._gate.last_resort([candidate.circuit for candidate in refusing])
         if chosen is None:
             return None
@@ -61,7 +104,7 @@ class Rungs:
         """Seconds until some circuit may let a try of this call through."""
         waits = [_FOREVER]
         for candidate in self.candidates:
-            if candidate.index not in self._blocked:
+            if self.refusal(candidate) is None:
                 outlook = candidate.circuit.outlook()
                 if outlook is None or outlook.last_resort:
                     return 0.0
@@ -70,7 +113,12 @@ class Rungs:
         return min(waits)
 
     def refusals(self) -> tuple[tuple[str, Refusal], ...]:
-        """Each circuit that refuses, by name; all of them, should none refuse any more."""
-        circuits = [candidate.circuit for candidate in self.candidates]
-        refusing = [(circuit.name, outlook) for circuit in circuits if (outlook := circuit.outlook()) is not None]
-        return tuple(refusing) or tuple((circuit.name, _MAY_PASS_NOW) for circuit in circuits)
+        """Each circuit or limit that refuses, by name; all circuits, should none refuse any more."""
+        refusing: list[tuple[str, Refusal]] = []
+        for candidate in self.candidates:
+            blocked = self._blocked.get(candidate.index)
+            full = blocked if blocked is not None and blocked.reason == "full" else None
+            refusal = full or candidate.circuit.outlook()
+            if refusal is not None:
+                refusing.append((candidate.circuit.name, refusal))
+        return tuple(refusing) or tuple((candidate.circuit.name, _MAY_PASS_NOW) for candidate in self.candidates)

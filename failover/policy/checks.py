@@ -17,12 +17,14 @@ from failover.document.words import Path, did_you_mean, listed, shown
 __all__ = [
     "ERROR_TYPES",
     "body_field",
+    "client_name",
     "covers",
     "error_name",
     "longer",
     "one_line",
     "past_deadline",
     "pattern",
+    "queue_before_nothing",
     "repeated",
     "reserve",
     "too_many_calls",
@@ -57,6 +59,7 @@ ERROR_TYPES = (
 _VERSIONS = (1,)
 _MOST_STARS = 5
 _ONE_LINE = re.compile(r"\S(.*\S)?")
+_CLIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _BODY_FIELD = re.compile(r"[a-z][a-z0-9_]*")
 _STATUSES = range(400, 600)
 _LASTING = {
@@ -140,6 +143,25 @@ def one_line(text: str) -> str:
     return text
 
 
+def client_name(name: str) -> str:
+    """The name of a client as given.
+
+    Raises:
+        ValueError: it could not stand in the name of a circuit, `client/model`.
+    """
+    if not _CLIENT_NAME.fullmatch(name):
+        raise ValueError(
+            f"{shown(name)} is no client's name: write letters, digits, `-`, `_` and `.`, as in `backup-key`"
+        )
+    return name
+
+
+def queue_before_nothing(at_once: int | None, *, written: bool) -> Found:
+    """A line that nobody stands in."""
+    if written and at_once is None:
+        yield ("queue",), "without `at_once` nobody waits, so `queue` says nothing: set `at_once`, or remove it"
+
+
 def body_field(name: str) -> str:
     """The name of a field of a request's body as given.
 
@@ -205,9 +227,10 @@ def _past_stars(wide: str, reached: set[int]) -> set[int]:
 
 def repeated(rungs: Sequence[Any]) -> Found:
     """A rung that stands twice would be asked twice in one pass."""
-    for index, rung in enumerate(rungs):
-        if rung in rungs[:index]:
-            yield (index,), f"rung `{rung.model}` stands twice, and the second is never reached: remove one"
+    places = [(rung.model, rung.client, rung.set) for rung in rungs]
+    for index, place in enumerate(places):
+        if place in places[:index]:
+            yield (index,), f"rung `{place[0]}` stands twice, and the second is never reached: remove one"
 
 
 def unsound_patch(patch: Mapping[str, Any], *, written: bool) -> Found:

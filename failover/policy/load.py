@@ -10,9 +10,9 @@ from failover.errors import PolicyError
 
 from .model import Policy
 
-__all__ = ["default_policy", "load_policy", "parse_policy"]
+__all__ = ["POLICY_KIND", "default_policy", "load_policy", "parse_policy"]
 
-_POLICY = Kind("policy", example="`version: 1` and `name: my-policy`", model=Policy, error=PolicyError)
+POLICY_KIND = Kind("policy", example="`version: 1` and `name: my-policy`", model=Policy, error=PolicyError)
 
 
 def load_policy(path: str | os.PathLike[str]) -> Policy:
@@ -22,7 +22,7 @@ def load_policy(path: str | os.PathLike[str]) -> Policy:
         PolicyError: the file cannot be read, or says something that is not allowed; with every problem of it, each as
             `file:line:column: path: what is wrong, and what is allowed`.
     """
-    return load_document(path, _POLICY)
+    return load_document(path, POLICY_KIND)
 
 
 def parse_policy(text: str, name: str = "<policy>") -> Policy:
@@ -31,7 +31,7 @@ def parse_policy(text: str, name: str = "<policy>") -> Policy:
     Raises:
         PolicyError: as `load_policy`.
     """
-    return parse_document(text, name, _POLICY)
+    return parse_document(text, name, POLICY_KIND)
 
 
 @functools.cache

@@ -20,21 +20,25 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_va
 from typing_extensions import Self
 
 from failover.document import refuse
-from failover.document.units import Count, Factor, Off, Seconds, Share, ShareOrNone
+from failover.document.units import Count, Factor, Off, Seconds, SecondsOrNone, Share, ShareOrNone
 from failover.document.words import shown
 
 from . import checks
 from .checks import ERROR_TYPES
+from .fitting import Bulkhead, Fit, FitOrWord, Multiple
 from .part import Part
 from .retry import Backoff, Retry, RetryAfter, RetryBudget
+from .shrinking import Shrink
 from .stream import StreamRules
 
 __all__ = [
     "ERROR_TYPES",
     "Backoff",
     "BreakerRules",
+    "Bulkhead",
     "ErrorRule",
     "FailureRate",
+    "Fit",
     "HungCalls",
     "Ladder",
     "OpenFor",
@@ -45,6 +49,7 @@ __all__ = [
     "RetryAfter",
     "RetryBudget",
     "Rung",
+    "Shrink",
     "SlowRate",
     "StreamRules",
     "Trip",
@@ -52,6 +57,7 @@ __all__ = [
 
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(checks.one_line)]
 BodyField = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(checks.body_field)]
+ClientName = Annotated[Name, AfterValidator(checks.client_name)]
 Pattern = Annotated[Name, AfterValidator(checks.pattern)]
 ErrorName = Annotated[str, BeforeValidator(checks.error_name)]
 
@@ -61,20 +67,37 @@ def _rung(value: Any) -> Any:
         return {"model": value}
     if isinstance(value, (dict, Rung)):
         return value
-    raise ValueError(f"a rung is a model's name or {{model: ..., set: {{...}}}}, not {shown(value)}")
+    raise ValueError(f"a rung is a model's name or {{model: ..., client: ..., set: {{...}}}}, not {shown(value)}")
+
+
+OWN_CLIENT = "default"
 
 
 class Rung(Part):
-    """One place a request can go: a model, with an optional patch of the request's body."""
+    """One place a request can go: a model on a client, with an optional patch of the request's body."""
 
     model: Name = Field(examples=["claude-opus-5"])
+    client: ClientName = OWN_CLIENT
+    """One of the clients that `wrap` is given by name; `default` is the caller's own."""
     set: Mapping[BodyField, Any] = {}
     """Body fields for this rung: a value overrides, `None` unsets; `output_config` is merged one level deep."""
+    at_once: Off[Count] = None
+    """How many attempts may be out at once at this model and client, whichever ladder sent them."""
+    queue: SecondsOrNone = 30.0
+    """How long an attempt may wait for its turn under `at_once`."""
+    shrink: Off[Shrink] = None
+    """When failures of this rung make the prompt smaller; left out: as the policy has it."""
 
     @model_validator(mode="after")
-    def _patch_is_sound(self) -> Self:
+    def _is_sound(self) -> Self:
         refuse(checks.unsound_patch(self.set, written="set" in self.model_fields_set))
+        refuse(checks.queue_before_nothing(self.at_once, written="queue" in self.model_fields_set))
         return self
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is the model that the caller's own client would ask, with the request as it is."""
+        return self.client == OWN_CLIENT and not self.set
 
 
 def _rungs_differ(rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
@@ -83,7 +106,9 @@ def _rungs_differ(rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
 
 
 class Ladder(Part):
-    """For requested models that match a pattern: the rungs to try after the requested model, in order."""
+    """For requested models that match a pattern: the rungs to try after the requested model, in order. A rung that is
+    the requested model itself, without a `set`, says how many of its attempts may be out at once, and when it shrinks.
+    """
 
     match: Pattern = Field(examples=['"claude-opus-*"'])
     rungs: Annotated[
@@ -237,12 +262,26 @@ class Policy(Part):
     breaker: BreakerRules = BreakerRules()
     errors: Annotated[Mapping[ErrorName, ErrorRule], AfterValidator(_every_override_is_of_use)] = {}
     stream: StreamRules = StreamRules()
+    fit: FitOrWord = Fit()
+    cost_at_most: Off[Multiple] = None
+    """Rungs whose tokens cost more than so many times the requested model's are passed over, where prices are known."""
+    shrink: Off[Shrink] = None
+    bulkheads: Annotated[Mapping[Name, Bulkhead], Field(max_length=20)] = {}
 
     def rungs_for(self, model: str) -> tuple[Rung, ...]:
         """The rungs for a requested model: itself first, then those of the first ladder that matches."""
-        asked = Rung.model_construct(model=model, set={})  # whatever the caller asked for is the API's to judge
         ladder = next((ladder for ladder in self.ladders if ladder.matches(model)), None)
-        return (asked, *(rung for rung in (ladder.rungs if ladder else ()) if rung != asked))
+        rungs = ladder.rungs if ladder else ()
+        asked = next((rung for rung in rungs if rung.model == model and rung.is_plain), None)
+        if asked is None:
+            asked = Rung.model_construct(model=model)  # whatever the caller asked for is the API's to judge
+        return (asked, *(rung for rung in rungs if rung is not asked))
+
+    @property
+    def clients(self) -> frozenset[str]:
+        """The names of all clients that rungs are on, besides the caller's own."""
+        named = {rung.client for ladder in self.ladders for rung in ladder.rungs}
+        return frozenset(named - {OWN_CLIENT})
 
     def __hash__(self) -> int:
         """Of the parts that can be hashed: a digest tells 5 and 5.0 in a `set` apart, which are equal."""

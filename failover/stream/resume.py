@@ -10,7 +10,6 @@ model goes on (https://platform.claude.com/docs/en/build-with-claude/refusals-an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,9 +22,6 @@ __all__ = ["Splice", "continuation", "obstacle", "without_seams"]
 
 _WORDS = frozenset({"text", "thinking", "redacted_thinking", "fallback"})
 _THINKING = frozenset({"thinking", "redacted_thinking"})
-# The recovery of an interrupted stream differs by generation: up to 4.5 a model goes on from the beginning of an answer,
-# from 4.6 on it must be told (https://platform.claude.com/docs/en/build-with-claude/streaming#error-recovery).
-_TAKES_A_BEGINNING = re.compile(r"claude-(2|3|instant)\b|claude-[a-z]+-4(-[015])?([-@]\d{8})?(-v\d.*)?$")
 
 
 def obstacle(mode: Resumption, body: Mapping[str, Any], collected: Collected | None) -> str | None:
@@ -59,12 +55,16 @@ def _not_to_be_continued(content: Sequence[Mapping[str, Any]]) -> str | None:
     return None if _text(content).strip() else "no_text"
 
 
-def continuation(body: Mapping[str, Any], model: str, collected: Collected) -> dict[str, Any]:
-    """The body that asks a model to finish the answer."""
+def continuation(body: Mapping[str, Any], collected: Collected, *, takes_a_beginning: bool) -> dict[str, Any]:
+    """The body that asks a model to finish the answer.
+
+    The recovery differs by generation: up to 4.5 a model goes on from the beginning of an answer, from 4.6 on it must be
+    told (https://platform.claude.com/docs/en/build-with-claude/streaming#error-recovery).
+    """
     text = _text(collected.message["content"])
     messages: Sequence[Any] = body.get("messages") or []
     thinks = (body.get("thinking") or {}).get("type") in ("enabled", "adaptive")
-    if _TAKES_A_BEGINNING.search(model) and not thinks:
+    if takes_a_beginning and not thinks:
         # The API refuses a beginning that ends in white space.
         return {**body, "messages": _begun(messages, text.rstrip())}
     asked = f"Your previous response was interrupted and ended with:\n\n{text}\n\nContinue from where you left off."

@@ -16,6 +16,7 @@ from failover.events import (
     CallFinished,
     CallStarted,
     ModelSkipped,
+    PromptShrunk,
     StreamInterrupted,
     Waiting,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "at_attempt_end",
     "at_end",
     "at_interruption",
+    "at_shrinking",
     "at_skip",
     "at_start",
     "at_transition",
@@ -76,6 +78,12 @@ def at_attempt(policy: str, event: AttemptStarted) -> Attributes:
     }
     if event.number > 1:
         attributes["http.request.resend_count"] = event.number - 1
+    if event.client != "default":
+        attributes["failover.client"] = event.client
+    if event.changes:
+        attributes["failover.request.changes"] = event.changes
+    if event.queued is not None:
+        attributes["failover.queue.wait"] = event.queued
     return attributes
 
 
@@ -106,6 +114,16 @@ def at_interruption(event: StreamInterrupted) -> Attributes:
     )
 
 
+def at_shrinking(event: PromptShrunk) -> Attributes:
+    """A prompt that was made smaller, or could not be; tokens are estimates."""
+    return {
+        "failover.model": event.model,
+        "failover.prompt.dropped": event.done,
+        "failover.prompt.tokens.before": event.tokens_before,
+        "failover.prompt.tokens.after": event.tokens_after,
+    }
+
+
 def at_transition(event: BreakerTransition) -> Attributes:
     """A circuit's change of state; the last failure is told where it is the reason."""
     failed = event.to_state == "open" and not event.by_hand
@@ -131,6 +149,7 @@ def at_skip(event: ModelSkipped) -> Attributes:
             "failover.breaker.name": event.breaker,
             "failover.breaker.state": event.state,
             "failover.skip.reason": event.reason,
+            "failover.skip.why": event.why,
             "failover.retry_in": event.retry_in,
         }
     )

@@ -19,6 +19,7 @@ from failover.events import (
     CallFinished,
     Event,
     ModelSkipped,
+    PromptShrunk,
     StreamInterrupted,
 )
 
@@ -52,10 +53,12 @@ class LogListener:
     | a call whose every model failed | ERROR |
     | a stream that broke while it was being read, and nobody took over | ERROR |
     | a stream that broke so, and somebody may take over, or nobody can although the policy asks for it | WARNING |
-    | a call that open circuits refused | WARNING |
+    | a call that open circuits, or full bulkheads, refused | WARNING |
+    | a prompt that was made smaller, or could not be | WARNING |
+    | a turn of a thread that was given back to be sent as a whole conversation | INFO |
 
     The same facts are in each record's attribute `failover`, a dict whose `event` is `switch`, `opened`, `closed`,
-    `half_open`, `exhausted`, `refused`, `interrupted` or `broke_off`; times are seconds.
+    `half_open`, `exhausted`, `refused`, `interrupted`, `broke_off`, `shrunk` or `rethreaded`; times are seconds.
     """
 
     def __call__(self, event: Event) -> None:
@@ -71,6 +74,8 @@ class LogListener:
             _changed(event)
         elif isinstance(event, StreamInterrupted):
             _interrupted(event)
+        elif isinstance(event, PromptShrunk):
+            _shrunk(event)
         elif isinstance(event, CallFinished):
             _finished(event)
 
@@ -184,7 +189,31 @@ def _interrupted(event: StreamInterrupted) -> None:
     )
 
 
+def _shrunk(event: PromptShrunk) -> None:
+    fields = {
+        "event": "shrunk",
+        "call": event.call,
+        "model": event.model,
+        "dropped": event.done,
+        "tokens_before": event.tokens_before,
+        "tokens_after": event.tokens_after,
+    }
+    _log.warning(
+        "after a failure of %s its prompt of about %d tokens %s",
+        event.model,
+        event.tokens_before,
+        f"was shrunk to {event.tokens_after}: {'; '.join(event.done)}" if event.done else "could not be shrunk",
+        extra={"failover": fields},
+    )
+
+
 def _finished(event: CallFinished) -> None:
+    if event.outcome == "rethreaded":
+        _log.info(
+            "%s cannot continue its thread now: its caller is asked to send the whole conversation",
+            event.model,
+            extra={"failover": {"event": "rethreaded", "call": event.call, "model": event.model}},
+        )
     if event.outcome not in _LOST:
         return
     fields = {
@@ -211,9 +240,10 @@ def _finished(event: CallFinished) -> None:
         return
     # One line for each call of an outage whose openings were told already; the caller has the error.
     _log.warning(
-        "%s %s, every circuit is open: %s",
+        "%s %s, %s: %s",
         _LOST[event.outcome],
         event.model,
+        "no turn came in time" if event.error_type == "bulkhead_full" else "every circuit is open",
         ", ".join(event.skipped),
         extra={"failover": fields},
     )

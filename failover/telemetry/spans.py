@@ -33,6 +33,7 @@ from failover.events import (
     ContentStarted,
     Event,
     ModelSkipped,
+    PromptShrunk,
     StreamInterrupted,
     Waiting,
 )
@@ -43,6 +44,7 @@ from .attributes import (
     at_attempt_end,
     at_end,
     at_interruption,
+    at_shrinking,
     at_skip,
     at_start,
     at_transition,
@@ -137,14 +139,12 @@ class SpanListener:
             _end_attempt(run, event)
         elif isinstance(event, ModelSkipped):
             self._record_skip(run, event)
-        elif isinstance(event, Waiting):
-            _add_event(run, "failover.wait", at_wait(event))
         elif isinstance(event, ContentStarted):
             _leave_attempt(run)
-        elif isinstance(event, StreamInterrupted):
-            _add_event(run, "failover.stream.interrupted", at_interruption(event))
-        else:
+        elif isinstance(event, CallFinished):
             _end_run(run, event)
+        else:
+            _tell(run, event)
 
     def _tracer(self) -> Tracer | None:
         now = self._now()
@@ -276,6 +276,16 @@ def _end(span: Span, attributes: Attributes, error_type: str | None, failed: boo
         span.set_attributes(attributes)
     finally:
         span.end()
+
+
+def _tell(run: _Run, event: Waiting | PromptShrunk | StreamInterrupted) -> None:
+    """What is no span of its own, and changes none."""
+    if isinstance(event, Waiting):
+        _add_event(run, "failover.wait", at_wait(event))
+    elif isinstance(event, PromptShrunk):
+        _add_event(run, "failover.prompt.shrunk", at_shrinking(event))
+    else:
+        _add_event(run, "failover.stream.interrupted", at_interruption(event))
 
 
 def _add_event(run: _Run, name: str, attributes: Attributes) -> None:

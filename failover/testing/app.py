@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -13,9 +14,13 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from .fault import Fault
-from .payloads import error_body, error_type_of, model_info, model_list
+from .model_list import model_info, model_list
+from .model_rules import NEWEST_VERSION, Violation, violations
+from .payloads import error_body, error_type_of
 from .perform import Answer, Performance
 from .replies import reply_to
+from .rules import prompt_tokens
+from .threads import ThreadRefusedError
 from .upstream import ReceivedRequest, Upstream
 from .wire import Wire
 
@@ -30,8 +35,9 @@ _FIELDS: dict[str, tuple[type, str]] = {
     "tool_choice": (dict, "Input should be an object"),
     "output_config": (dict, "Input should be an object"),
     "thinking": (dict, "Input should be an object"),
+    "thread": (dict, "Input should be an object"),
 }
-_BYTES_PER_TOKEN = 4
+_MESSAGES = "/v1/messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +51,24 @@ class _Asked:
     has_key: bool
     body: Any
     """Parsed; `None` when it was not JSON, empty when there was none."""
-    tokens: int
+    size: int
+    """Of the body in bytes."""
+    version: str
+    """What the `anthropic-version` header says."""
 
 
 class _RefusedError(Exception):
-    """The request is wrong whatever state the API is in."""
+    """The request is wrong whatever state the API is in; so it is refused before anything can go wrong with it."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, error_type: str | None = None, error_code: str | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.error_type = error_type or error_type_of(status)
+        self.error_code = error_code
+
+    @classmethod
+    def of(cls, violation: Violation) -> _RefusedError:
+        return cls(violation.status, violation.message, violation.error_type, violation.error_code)
 
 
 class _Endpoint:
@@ -73,10 +88,14 @@ class _Endpoint:
         fault = None
         try:
             _check(asked, self._required)
+            meant = _meant(asked, self._upstream) if self._required else asked
             fault = self._upstream.choose(asked.model, asked.path, stream=asked.stream)
-            answer = self._answer(asked, self._upstream)
+            answer = self._answer(meant, self._upstream)
+            if asked.path == _MESSAGES and _is_kept(fault):
+                kept = answer.saying(fault.say) if fault is not None and fault.say is not None else answer
+                self._upstream.threads.keep(meant.body, kept.body)
         except _RefusedError as refusal:
-            words = error_body(error_type_of(refusal.status), str(refusal), request_id=request_id)
+            words = error_body(refusal.error_type, str(refusal), request_id=request_id, error_code=refusal.error_code)
             answer = Answer(refusal.status, words)
         self._upstream.record(_received(asked, request_id, _status(answer, fault), self._upstream.now()))
         await Performance(Wire(request, send, request_id), request_id, self._upstream).play(answer, fault)
@@ -88,7 +107,7 @@ def create_app(upstream: Upstream) -> Starlette:
     count = _Endpoint(upstream, _count_tokens, ("model", "messages"))
     return Starlette(
         routes=[
-            Route("/v1/messages", messages, methods=["POST"]),
+            Route(_MESSAGES, messages, methods=["POST"]),
             Route("/v1/messages/count_tokens", count, methods=["POST"]),
             Route("/v1/models", _Endpoint(upstream, _models), methods=["GET"]),
             Route("/v1/models/{model}", _Endpoint(upstream, _model), methods=["GET"]),
@@ -99,25 +118,24 @@ def create_app(upstream: Upstream) -> Starlette:
 
 def _message(asked: _Asked, upstream: Upstream) -> Answer:
     ids = {"message_id": upstream.new_id("msg"), "tool_use_id": upstream.new_id("toolu")}
-    try:
-        reply = reply_to(asked.body, **ids, input_tokens=asked.tokens)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise _RefusedError(400, "Some field does not have the shape that the API reference gives it") from error
+    with _shapes_expected():
+        reply = reply_to(asked.body, **ids, input_tokens=_tokens(asked))
     return Answer(200, reply.message, reply, asked.stream)
 
 
 def _count_tokens(asked: _Asked, _upstream: Upstream) -> Answer:
-    return Answer(200, {"input_tokens": asked.tokens})
+    return Answer(200, {"input_tokens": _tokens(asked)})
 
 
-def _models(_asked: _Asked, _upstream: Upstream) -> Answer:
-    return Answer(200, model_list())
+def _models(_asked: _Asked, upstream: Upstream) -> Answer:
+    return Answer(200, model_list(upstream.described()))
 
 
-def _model(asked: _Asked, _upstream: Upstream) -> Answer:
-    if not asked.model.startswith("claude-"):
-        raise _RefusedError(404, f"model: {asked.model}")
-    return Answer(200, model_info(asked.model))
+def _model(asked: _Asked, upstream: Upstream) -> Answer:
+    try:
+        return Answer(200, model_info(asked.model, upstream.described()))
+    except KeyError:
+        raise _RefusedError(404, f"model: {asked.model}") from None
 
 
 def _nothing_here(_asked: _Asked, _upstream: Upstream) -> Answer:
@@ -139,7 +157,8 @@ def _read(request: Request, raw: bytes) -> _Asked:
         betas=tuple(beta.strip() for beta in betas if beta.strip()),
         has_key=bool(request.headers.get("x-api-key") or request.headers.get("authorization")),
         body=body,
-        tokens=max(1, len(raw) // _BYTES_PER_TOKEN),
+        size=len(raw),
+        version=request.headers.get("anthropic-version", NEWEST_VERSION),
     )
 
 
@@ -159,8 +178,47 @@ def _check(asked: _Asked, required: tuple[str, ...]) -> None:
     for name, (kind, words) in _FIELDS.items():
         if body.get(name) is not None and not isinstance(body[name], kind):
             raise _RefusedError(400, f"{name}: {words}")
-    if not body["messages"]:
+    if not body["messages"] and (body.get("thread") or {}).get("type") != "continue":
         raise _RefusedError(400, "messages: at least one message is required")
+
+
+def _meant(asked: _Asked, upstream: Upstream) -> _Asked:
+    """The request with all of the conversation that it goes on with, if a model would take that."""
+    if not upstream.validate:
+        return asked
+    with _shapes_expected():
+        try:
+            meant = _whole(asked, upstream)
+        except ThreadRefusedError as error:
+            raise _RefusedError.of(error.violation) from None
+        found = violations(meant.body, asked.betas, tokens=_tokens(meant), version=asked.version)
+    if found:
+        raise _RefusedError.of(found[0])
+    return meant
+
+
+def _whole(asked: _Asked, upstream: Upstream) -> _Asked:
+    body = upstream.threads.whole(asked.body)
+    size = asked.size if body == asked.body else len(json.dumps(body).encode())
+    return replace(asked, body=body, size=size)
+
+
+def _tokens(asked: _Asked) -> int:
+    return prompt_tokens(asked.body, asked.size)
+
+
+@contextmanager
+def _shapes_expected() -> Iterator[None]:
+    """Fields are read here as the API reference describes them, and what they are not is refused."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _RefusedError(400, "Some field does not have the shape that the API reference gives it") from error
+
+
+def _is_kept(fault: Fault | None) -> bool:
+    """Whether the API has an answer in the end, whatever became of it on its way; none was made in the other cases."""
+    return fault is None or not (fault.status or fault.hang is not None or fault.drop or fault.error_event)
 
 
 def _status(answer: Answer, fault: Fault | None) -> int | None:

@@ -37,6 +37,12 @@ class FakeClaude:
     Before that comes a thinking block, if the request's `thinking` is `enabled` or `adaptive`; it is empty but for
     its signature with `display: omitted`.
 
+    What a model cannot take is refused as by the API, with the same status and, where they are known, the same words:
+    kinds of thinking, effort levels, lengths, prefill, forced tools, versions of tools, retired models, conversations
+    whose tool calls and results do not match, thinking blocks that no longer stand behind what they were made behind,
+    message threads that cannot be continued. That comes before any fault: a wrong request is wrong in whatever state
+    the API is. Of models with names that the API does not know nothing is refused but what no model takes.
+
     Args:
         scenario: what goes wrong by itself: a `Scenario`, or the path of a file with one; `None`: nothing.
         clock: what scenario time and slowness (`delay`, `first_token`, `token_every`, `stall`, `ping_every`) are
@@ -44,6 +50,7 @@ class FakeClaude:
             real time on any clock, because it is the client's real time-out that ends it.
         speed: how many scenario seconds pass in one second of the clock. It shortens every time of a scenario,
             the `retry-after` it sends included.
+        validate: `False`: take every request that has the fields that a request must have.
 
     Raises:
         ScenarioError: the scenario cannot be used.
@@ -52,14 +59,19 @@ class FakeClaude:
     """
 
     def __init__(
-        self, scenario: Scenario | str | Path | None = None, *, clock: Clock | None = None, speed: float = 1.0
+        self,
+        scenario: Scenario | str | Path | None = None,
+        *,
+        clock: Clock | None = None,
+        speed: float = 1.0,
+        validate: bool = True,
     ) -> None:
         if not 0 < speed < float("inf"):
             raise ValueError(f"speed must be a number above 0, not {speed!r}")
         if isinstance(scenario, (str, Path)):
             scenario = load_scenario(scenario)
         self._server_thread = _server_thread()
-        self._upstream = Upstream(scenario, clock or SystemClock(), speed)
+        self._upstream = Upstream(scenario, clock or SystemClock(), speed, validate=validate)
         self._running: ServerThread | None = None
 
     def start(self) -> Self:
@@ -138,8 +150,18 @@ class FakeClaude:
         """
         self._upstream.script(model, faults)
 
+    def describe(self, model: str, **fields: Any) -> None:
+        """Let `GET /v1/models` say something else of a model, or tell of one that is not known.
+
+        It changes what is said and not what is refused. Fields that are objects, such as `capabilities`, are laid over
+        what is said already, key by key:
+
+            fake.describe("claude-opus-5-5", capabilities={"thinking": {"types": {"disabled": {"supported": True}}}})
+        """
+        self._upstream.describe(model, fields)
+
     def clear(self) -> None:
-        """Be as just started: the scenario from its beginning, nothing scripted, failed, healed or received."""
+        """Be as just started: the scenario from its beginning, nothing scripted, failed, described or received."""
         self._upstream.restart()
 
 

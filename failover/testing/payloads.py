@@ -1,4 +1,4 @@
-"""The words of the API that depend on no request: its errors, its models, and how an event is written.
+"""The words of the API that depend on no request: its errors, and how an event is written.
 
 Shapes follow the API reference: https://platform.claude.com/docs/en/api/messages,
 https://platform.claude.com/docs/en/build-with-claude/streaming and https://platform.claude.com/docs/en/api/errors.
@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["error_body", "error_event", "error_type_of", "model_info", "model_list", "sse"]
+__all__ = ["error_body", "error_event", "error_type_of", "sse"]
 
 _ERRORS = {
     400: ("invalid_request_error", "The request is not valid."),
@@ -26,17 +26,6 @@ _ERRORS = {
     529: ("overloaded_error", "Overloaded"),
 }
 _MESSAGES = dict(_ERRORS.values())
-_MODELS = (
-    "claude-fable-5-1",
-    "claude-opus-5-5",
-    "claude-opus-5",
-    "claude-opus-4-8",
-    "claude-sonnet-5-5",
-    "claude-sonnet-5",
-    "claude-sonnet-4-6",
-    "claude-haiku-5-5",
-    "claude-haiku-4-5",
-)
 
 
 def error_type_of(status: int) -> str:
@@ -62,22 +51,3 @@ def error_event(error_type: str, message: str | None, *, request_id: str) -> byt
 def sse(data: Mapping[str, Any]) -> bytes:
     """One server-sent event, named by its data's `type`."""
     return b"event: %s\ndata: %s\n\n" % (data["type"].encode(), json.dumps(data).encode())
-
-
-def model_info(model: str) -> dict[str, Any]:
-    """What the models endpoint says of one model; every model's limits are the same here."""
-    return {
-        "type": "model",
-        "id": model,
-        "display_name": model.replace("-", " ").title(),
-        "created_at": "2026-01-01T00:00:00Z",
-        "lifecycle": "active",
-        "max_input_tokens": 200_000,
-        "max_tokens": 64_000,
-    }
-
-
-def model_list() -> dict[str, Any]:
-    """One page that holds all models."""
-    models = [model_info(model) for model in _MODELS]
-    return {"data": models, "has_more": False, "first_id": _MODELS[0], "last_id": _MODELS[-1]}

@@ -7,8 +7,6 @@ https://platform.claude.com/docs/en/build-with-claude/streaming.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +15,7 @@ from typing import Any
 from typing_extensions import Self
 
 from .payloads import sse
+from .rules import signature
 from .samples import sample
 
 __all__ = ["BlockEvents", "Reply", "reply_to"]
@@ -128,7 +127,7 @@ def reply_to(body: Mapping[str, Any], *, message_id: str, tool_use_id: str, inpu
         model=body["model"],
         input_tokens=input_tokens,
         stop_reason="tool_use" if tool is not None else "end_turn",
-        blocks=(_thinking(message_id, omitted=thinking.get("display") == "omitted"), answer) if thinks else (answer,),
+        blocks=(_thinking(body, message_id), answer) if thinks else (answer,),
     )
 
 
@@ -146,15 +145,17 @@ def _tool_use(tool: Mapping[str, Any], tool_use_id: str) -> _Block:
     return _Block(content, {"input": {}}, deltas, len(pieces))
 
 
-def _thinking(message_id: str, *, omitted: bool) -> _Block:
-    """Thinking; what is not shown costs its tokens all the same. Its signature follows from the message's id alone."""
-    text = "A greeting will do."
-    pieces = _pieces(text)
-    signature = base64.b64encode(hashlib.sha256(message_id.encode()).digest()).decode()
-    shown: list[dict[str, Any]] = [{"type": "thinking_delta", "thinking": piece} for piece in pieces]
-    signed = {"type": "signature_delta", "signature": signature}
-    content = {"type": "thinking", "thinking": "" if omitted else text, "signature": signature}
-    deltas = (signed,) if omitted else (*shown, signed)
+def _thinking(body: Mapping[str, Any], message_id: str) -> _Block:
+    """Thinking; what is not shown costs its tokens all the same."""
+    pieces = _pieces("A greeting will do.")
+    shown = () if body["thinking"].get("display") == "omitted" else pieces
+    text = "".join(shown)
+    mark = signature(body, body["model"], text, message_id)
+    content = {"type": "thinking", "thinking": text, "signature": mark}
+    deltas: tuple[dict[str, Any], ...] = (
+        *({"type": "thinking_delta", "thinking": piece} for piece in shown),
+        {"type": "signature_delta", "signature": mark},
+    )
     return _Block(content, {"thinking": "", "signature": ""}, deltas, len(pieces))
 
 

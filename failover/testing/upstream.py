@@ -17,7 +17,10 @@ from typing import Any
 from failover.clock import Clock
 
 from .fault import Fault
+from .model_list import described
+from .rules import known_model
 from .scenario import Rule, Scenario
+from .threads import Threads
 
 __all__ = ["ReceivedRequest", "Upstream"]
 
@@ -79,17 +82,19 @@ class Upstream:
         scenario: what goes wrong; `None`: nothing until it is told.
         clock: what scenario time is read from.
         speed: scenario seconds in a second of that clock.
+        validate: whether what a model cannot take is refused.
     """
 
-    def __init__(self, scenario: Scenario | None, clock: Clock, speed: float) -> None:
+    def __init__(self, scenario: Scenario | None, clock: Clock, speed: float, *, validate: bool = True) -> None:
         self.speed = speed
         self.clock = clock
+        self.validate = validate
         self._scenario = scenario or Scenario(name="healthy")
         self._lock = threading.Lock()
         self.restart()
 
     def restart(self) -> None:
-        """Begin the scenario anew: its time, dice and counts; forget requests, scripts and what was failed by hand."""
+        """Begin the scenario anew: its time, dice and counts; forget requests, threads, and all that was said by hand."""
         with self._lock:
             seed = self._scenario.seed
             self._zero = self.clock.now()
@@ -100,6 +105,8 @@ class Upstream:
             self._by_hand = 0
             self._scripts: dict[str, deque[Fault | None]] = {}
             self._received: list[ReceivedRequest] = []
+            self._described: dict[str, dict[str, Any]] = {}
+            self.threads = Threads()
 
     def now(self) -> float:
         """Scenario seconds since it began."""
@@ -143,6 +150,18 @@ class Upstream:
         """Say what the next requests to a model get, one each; this goes after what is already scripted."""
         with self._lock:
             self._scripts.setdefault(model, deque()).extend(faults)
+
+    def describe(self, model: str, fields: Mapping[str, Any]) -> None:
+        """Say of a model what the models endpoint is to say of it, over what was said before."""
+        known = known_model(model)
+        name = model if known is None else known.id
+        with self._lock:
+            self._described[name] = described(self._described.get(name, {}), fields)
+
+    def described(self) -> dict[str, dict[str, Any]]:
+        """What was said of models, by their ids; a copy."""
+        with self._lock:
+            return dict(self._described)
 
     def record(self, request: ReceivedRequest) -> None:
         """Remember a request."""

@@ -28,7 +28,7 @@ breaker:
 """
 """Opens at about 6 s, asks in vain at 10 s, and closes after 18 s."""
 
-UNWANTED = ("ANTHROPIC_", "OTEL_", "CI", "NO_COLOR", "FORCE_COLOR")
+UNWANTED = ("ANTHROPIC_", "FAILOVER_", "OTEL_", "CI", "NO_COLOR", "FORCE_COLOR")
 """Variables of whoever runs the tests that would change what is printed."""
 
 

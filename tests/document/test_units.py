@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from failover.document.units import (
     Count,
+    Day,
     Factor,
     Number,
     Off,
@@ -18,9 +20,13 @@ from failover.document.units import (
     SecondsOrNone,
     Share,
     ShareOrNone,
+    Tokens,
     format_duration,
+    format_tokens,
+    parse_day,
     parse_duration,
     parse_share,
+    parse_tokens,
 )
 
 
@@ -109,6 +115,70 @@ def test_anything_else_is_no_share(written):
 
 
 @pytest.mark.parametrize(
+    ("written", "count"),
+    [
+        *[("50k", 50_000), ("50K", 50_000), ("1M", 1_000_000), ("1.5M", 1_500_000), (".5k", 500), ("1000M", 10**9)],
+        *[("50k tokens", 50_000), (" 50 k tokens ", 50_000), ("1 token", 1), ("50ktokens", 50_000), ("50 tokens", 50)],
+        *[("50_000", 50_000), ("50000", 50_000), (50_000, 50_000), (0, 0), ("0", 0), (-5, -5), ("-5k", -5000)],
+    ],
+)
+def test_a_count_of_tokens_is_read_as_a_whole_number(written, count):
+    assert parse_tokens(written) == count
+    assert type(parse_tokens(written)) is int
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("", "k", "tokens", "50 kB", "50m", "1G", "5_", "_5", "5__0", "5.k", "1e6", "--5", "50k words", "off", "50%"),
+        *("0.0005k", "1.5", "1001M", "9" * 300, "9" * 500, "\u0665k"),
+        *(True, False, None, [], {}, 1.0, 1.5, math.nan, math.inf, 10**9 + 1, 10**400),
+    ],
+)
+def test_anything_else_is_no_count_of_tokens(written):
+    with pytest.raises(ValueError, match=r"is not a count of tokens|is too many"):
+        parse_tokens(written)
+
+
+@pytest.mark.parametrize(
+    ("count", "written"), [(1_000_000, "1M"), (200_000, "200k"), (1_500_000, "1500k"), (8192, "8192"), (0, "0")]
+)
+def test_a_count_of_tokens_is_written_in_the_largest_unit_that_divides_it(count, written):
+    assert format_tokens(count) == written
+
+
+@given(st.integers(min_value=0, max_value=10**9))
+def test_a_count_of_tokens_that_is_written_and_read_again_is_the_same(count):
+    assert parse_tokens(format_tokens(count)) == count
+
+
+@pytest.mark.parametrize("written", ["2026-09-22", dt.date(2026, 9, 22)])
+def test_a_day_is_read_as_a_date(written):
+    assert parse_day(written) == dt.date(2026, 9, 22)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("", "2026-09", "2026-9-22", "20260922", "2026-02-30", "2026-13-01", "22.9.2026", "2026-09-22T00:00:00"),
+        *(
+            "2026-W39-2",
+            "\u0662026-09-22",
+            20260922,
+            1.5,
+            True,
+            None,
+            [],
+            dt.datetime(2026, 9, 22, tzinfo=dt.timezone.utc),
+        ),
+    ],
+)
+def test_anything_else_is_no_day(written):
+    with pytest.raises(ValueError, match="is not a day: write year, month and day as 2026-09-22"):
+        parse_day(written)
+
+
+@pytest.mark.parametrize(
     ("unit", "good", "bad"),
     [
         (Seconds, ["1ms", 1, "365d"], [0, "0s", "-1s", -1, "off", None]),
@@ -118,6 +188,8 @@ def test_anything_else_is_no_share(written):
         (Number, [0, 1.5, -2], [True, "1", math.nan]),
         (Factor, [1, 1.5, 100], [0.9, 101, True, "2", math.nan]),
         (Count, [1, 1_000_000], [0, -1, 1.0, 1.5, True, "1", 1_000_001, None]),
+        (Tokens, [1, "1", "200k", "1M tokens"], [0, "0k", -1, "-1k", 1.0, True, "off", None]),
+        (Day, ["2026-09-22", dt.date(2026, 9, 22)], [20260922, "2026", None]),
         (Off[Count], ["off", None, False, 1], [0, True, "on", "Off"]),
         (Off[Seconds], ["off", None, False, "1s"], [0, True, "on"]),
     ],

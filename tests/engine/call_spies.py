@@ -31,6 +31,7 @@ class SpyCircuit:
         self.breaker = breaker
         self.name = breaker.name
         self.outlook = breaker.outlook
+        self.cool = breaker.cool
         self._permits = permits
 
     def admit(self):

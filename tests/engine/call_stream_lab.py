@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from call_lab import CallLab
 
-from failover.engine import Begun, Send, Wait, judge_stream, success
+from failover.engine import Begun, Measure, Queue, Send, Wait, judge_stream, success
 
 ENDS = {"cut": "connection_error", "stall": "client_timeout_error", "truncated": "stream_truncated"}
 ALWAYS = 100
@@ -37,9 +37,8 @@ class StreamLab(CallLab):
         words = ""
         for _ in range(ALWAYS):
             action = call.next()
-            if isinstance(action, Wait):
-                story.append(f"{action.seconds:.4g}s")
-                self.clock.advance(action.seconds)
+            if isinstance(action, (Wait, Queue, Measure)):
+                story.append(self.pause(action))
             elif isinstance(action, Send):
                 model = action.candidate.rung.model
                 self.sends.append(action)
@@ -53,7 +52,7 @@ class StreamLab(CallLab):
             elif isinstance(action, Begun):
                 story[-1] += "~"
                 end, _, seconds = words[1:].partition("@")
-                self.clock.advance(float(seconds or 0))
+                self.pass_time(float(seconds or 0))
                 call.report(ended(end, model, self.policy.errors), resume=resume, why=why)
             else:
                 self.finish = action

@@ -53,7 +53,7 @@ def test_fifty_calls_at_the_end_of_an_open_time_send_one_probe():
     lab = CallLab("ab")
     lab.breaker("a").open()
     lab.clock.advance(15)
-    calls = [Call(lab.plan, lab.services) for _ in range(50)]
+    calls = [Call(lab.plan, lab.services, lab.cargo) for _ in range(50)]
     models = Counter(call.next().candidate.rung.model for call in calls)
     assert models == {"a": 1, "b": 49}
 
@@ -95,7 +95,7 @@ def test_thirty_two_threads_of_calls_lose_nothing(models):
         barrier.wait(LONG)
         outcomes = Counter()
         for number in range(300):
-            call = Call(lab.plan, lab.services)
+            call = Call(lab.plan, lab.services, lab.cargo)
             while isinstance(action := call.next(), Send):
                 word = words[(index + number) % 3] if action.candidate.index == 0 else "ok"
                 call.report(judged(word, action.candidate.rung.model))

@@ -7,13 +7,22 @@ import itertools
 import random
 
 import pytest
-from call_lab import CallLab, judged
+from call_lab import CallLab, LabCargo, judged
 from call_spies import SpyCircuit, SpyGate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from failover.engine import Finish, Send, Wait
-from failover.events import AttemptFinished, AttemptStarted, BreakerTransition, CallFinished, CallStarted, Waiting
+from failover.engine import Finish, Measure, Misfit, Queue, Send, Unmeasured, Wait
+from failover.events import (
+    AttemptFinished,
+    AttemptStarted,
+    BreakerTransition,
+    CallFinished,
+    CallStarted,
+    ModelSkipped,
+    PromptShrunk,
+    Waiting,
+)
 
 ANSWERS = st.sampled_from(
     [
@@ -31,6 +40,7 @@ ANSWERS = st.sampled_from(
         "404",
         "400",
         "413",
+        "too_long",
         "connection_error",
     ]
 )
@@ -67,6 +77,76 @@ POLICIES = st.fixed_dictionaries(
 )
 
 
+SHRINKS = st.sampled_from(
+    [
+        "off",
+        {"when": ["prompt_too_long", "413"], "steps": ["drop_turns"]},
+        {"when": ["timeout_error", "529", "prompt_too_long"], "after_tries": 2, "to": "10%", "steps": ["drop_turns"]},
+    ]
+)
+SAID_OF_A_RUNG = st.sampled_from(
+    [
+        (),
+        (),
+        ("effort: high -> medium",),
+        Misfit("unfit", "images: it takes none"),
+        Misfit("cost", "it costs too much"),
+        Misfit("unfit", "thread: of another model", rethread=True),
+        Unmeasured("context_window"),
+    ]
+)
+
+
+@dataclasses.dataclass
+class World:
+    """What a request is, and what else goes on: beside its models' answers."""
+
+    tokens: int
+    least: int
+    unfit: dict
+    room: dict
+    when_counted: dict
+    rungs: dict
+    """Model to the limit and the rules of shrinking of its rung."""
+    policy: dict
+    busy: list
+    """Limits, each with the seconds for which another call holds a place in it."""
+
+    def cargo(self):
+        cargo = LabCargo(self.tokens, unfit=dict(self.unfit), room=self.room, least=self.least)
+        cargo.when_counted = self.when_counted
+        return cargo
+
+
+LIMITS = st.sampled_from(
+    [{}, {}, {"at_once": 1, "queue": 0}, {"at_once": 1, "queue": "8s"}, {"at_once": 2, "queue": "1h"}]
+)
+
+
+@st.composite
+def worlds(draw):
+    rungs = {model: draw(LIMITS) for model in "abcd"}
+    for rung in rungs.values():
+        if draw(st.integers(0, 5)) == 0:
+            rung |= {"shrink": draw(SHRINKS)}
+    bulkheads = draw(st.sampled_from([{}, {}, {"large": {"over": "50k tokens", "at_once": 1, "queue": "5s"}}]))
+    seconds = st.sampled_from([1.0, 7.0, 60.0, 1e6])
+    names = [*(model for model, rung in rungs.items() if "at_once" in rung), *bulkheads]
+    return World(
+        tokens=draw(st.sampled_from([100, 40_000, 60_000])),
+        least=draw(st.sampled_from([1, 50_000])),
+        unfit={model: draw(SAID_OF_A_RUNG) for model in "bcd"},
+        room={model: draw(st.sampled_from([10_000, 200_000])) for model in draw(st.sets(st.sampled_from("abcd")))},
+        when_counted={model: draw(st.sampled_from([(), Misfit("unfit", "too long")])) for model in "bcd"},
+        rungs={model: rung for model, rung in rungs.items() if rung},
+        policy={"bulkheads": bulkheads, "shrink": draw(SHRINKS)},
+        busy=[(name, draw(seconds)) for name in names if draw(st.booleans())],
+    )
+
+
+PLAIN = World(100, 100, {}, {}, {}, {}, {}, [])
+
+
 @dataclasses.dataclass
 class Story:
     """A program whose calls are drawn by chance."""
@@ -79,10 +159,25 @@ class Story:
     give_up_after: int | None
     answers: list[tuple[str, float]]
     slept_too_long: float = 0.0
+    world: World = dataclasses.field(default_factory=lambda: PLAIN)
+    bucket: str = ""
+    """Models that share a rate limit."""
 
     def begin(self, **options):
         clients = dict.fromkeys(self.models[1::2], "bedrock") if self.bedrock else {}
-        lab = CallLab(self.models, clients=clients, random=random.Random(self.seed).random, **self.policy, **options)
+        lab = CallLab(
+            self.models,
+            clients=clients,
+            rungs={model: rung for model, rung in self.world.rungs.items() if model in self.models},
+            buckets=dict.fromkeys(self.bucket, "shared"),
+            random=random.Random(self.seed).random,
+            **self.policy,
+            **self.world.policy,
+            **options,
+        )
+        lab.cargo = self.world.cargo()
+        for limit in lab.bulkheads.limits():
+            lab.occupy(limit.name, *(seconds for name, seconds in self.world.busy if limit.name.endswith(name)))
         permits = []
         spies = {c.index: SpyCircuit(c.circuit, permits) for c in lab.plan.candidates}
         candidates = tuple(dataclasses.replace(c, circuit=spies[c.index]) for c in lab.plan.candidates)
@@ -109,18 +204,34 @@ class Story:
             log.append((now, action))
             if isinstance(action, Finish):
                 return lab, permits, log
-            if isinstance(action, Wait):
-                lab.clock.advance(action.seconds + self.slept_too_long)
-            else:
+            if isinstance(action, Send):
+                self.check(lab, action)
                 answer, seconds = answers.pop(0) if len(answers) > 1 else answers[0]
-                lab.clock.advance(seconds if action.timeout is None else min(seconds, action.timeout))
+                lab.pass_time(seconds if action.timeout is None else min(seconds, action.timeout))
                 if len(log) != self.give_up_after:
                     call.report(judged(answer, action.candidate.rung.model, lab.policy.errors))
+            else:
+                lab.pause(action)
+                lab.pass_time(self.slept_too_long)
         raise AssertionError("the call never ends")
+
+    def check(self, lab, send):
+        """What must hold whenever something is sent: it fits, and holds a ticket under each of its limits."""
+        model = send.candidate.rung.model
+        if send.candidate.index:
+            assert not isinstance(lab.cargo.load(send.candidate), (Misfit, Unmeasured))
+            assert send.load == lab.cargo.load(send.candidate)
+        large = [size.limit for size in lab.plan.sizes if lab.cargo.size > size.over]
+        for limit in lab.bulkheads.limits():
+            mine = limit in large or limit is send.candidate.limit
+            assert limit.running == lab.others_at(limit) + mine <= limit.at_once, (limit, model)
+            assert limit.waiting == 0
 
 
 STORIES = st.builds(
     Story,
+    world=st.just(PLAIN) | worlds(),
+    bucket=st.sampled_from(["", "ab", "bcd"]),
     models=st.sampled_from(["a", "ab", "abc", "abcd"]),
     policy=POLICIES,
     seed=st.integers(0, 1000),
@@ -142,10 +253,12 @@ def test_a_call_ends_within_its_passes_and_tries(story):
     lab, _, log = story.run()
     retry = lab.policy.retry
     sends, waits = of(Send, log), of(Wait, log)
-    assert len(sends) <= retry.passes * len(story.models) * retry.tries
+    shrunk = [event for event in lab.told(PromptShrunk) if event.done]
+    assert len(shrunk) <= 5
+    most = (retry.passes + len(shrunk)) * retry.tries
     assert sum(wait.cause == "between_passes" for _, wait in waits) <= retry.passes - 1
     rungs = [send.candidate.index for _, send in sends]
-    assert all(rungs.count(index) <= retry.passes * retry.tries for index in rungs)
+    assert all(rungs.count(index) <= most for index in rungs)
 
 
 @given(story=STORIES)
@@ -167,8 +280,40 @@ def test_nothing_begins_after_the_deadline(story):
 @settings(deadline=None, max_examples=300)
 def test_every_permit_comes_back_once(story):
     _, permits, log = story.run()
-    assert len(permits) == len(of(Send, log))
+    assert len(permits) == len(of(Send, log)) if not story.world.busy else len(permits) >= len(of(Send, log))
     assert [permit.settled for permit in permits] == [1] * len(permits)
+
+
+@given(story=STORIES)
+@settings(deadline=None, max_examples=300)
+def test_every_ticket_comes_back_and_nobody_is_left_in_line(story):
+    lab, _, log = story.run()
+    assert all((limit.running, limit.waiting) == (lab.others_at(limit), 0) for limit in lab.bulkheads.limits())
+    for _, queue in of(Queue, log):
+        assert queue.seconds > 0
+        assert queue.place.ticket is None or queue.place.ticket.over
+
+
+@given(story=STORIES)
+@settings(deadline=None, max_examples=300)
+def test_a_rung_that_is_never_sent_anything_counts_nothing(story):
+    lab, _, log = story.run()
+    sent = {send.candidate.circuit.name for _, send in of(Send, log)}
+    for breaker in lab.board.breakers():
+        if breaker.name not in sent:
+            assert "0 consecutive failures" in repr(breaker)
+    for skip in lab.told(ModelSkipped):
+        assert (skip.why is not None) == (skip.reason in ("unfit", "cost", "full"))
+
+
+@given(story=STORIES)
+@settings(deadline=None, max_examples=300)
+def test_as_long_as_the_requested_model_answers_nothing_is_asked_about_the_prompt(story):
+    lab, _, log = story.run()
+    if [type(action) for _, action in log] == [Send, Finish] and log[-1][1].outcome == "primary":
+        assert lab.told(ModelSkipped) == []
+        assert lab.cargo.asked == []
+        assert not lab.cargo.measured or lab.plan.sizes
 
 
 @given(story=STORIES)
@@ -212,18 +357,26 @@ def test_the_caller_gets_an_answer_an_error_that_came_back_or_every_refusal(stor
     elif finish.outcome == "refused":
         assert route.attempts == ()
         assert finish.attempt is None
-        assert {name for name, _ in finish.refusals} == {c.circuit.name for c in lab.plan.candidates}
+        assert finish.refusals
+        assert {name for name, _ in finish.refusals} <= {c.circuit.name for c in lab.plan.candidates}
     else:
-        assert finish == Finish("cancelled", None)
+        assert finish in (Finish("cancelled", None), Finish("rethreaded", None))
+        assert finish.outcome == "cancelled" or any(
+            isinstance(said, Misfit) and said.rethread for said in story.world.unfit.values()
+        )
 
 
 @given(story=STORIES)
 @settings(deadline=None, max_examples=300)
 def test_between_two_waits_a_call_only_ever_goes_down_its_ladder(story):
-    _, _, log = story.run()
+    lab, _, log = story.run()
+    shrunk_after = {event.number for event in lab.told(PromptShrunk) if event.done}
+    number = 0
     for (_, before), (_, after) in itertools.pairwise(log):
+        number += isinstance(before, Send)
         if isinstance(before, Send) and isinstance(after, Send):
-            assert before.candidate.index < after.candidate.index
+            again = number in shrunk_after  # less of it to the same one
+            assert before.candidate.index < after.candidate.index + again
 
 
 @given(story=STORIES)
@@ -241,5 +394,9 @@ def test_listening_changes_no_decision(story):
 
 
 def _plain(action):
-    """An action without the circuits that it points to, which no two runs share."""
-    return (action.candidate.rung.model, action.timeout) if isinstance(action, Send) else (action,)
+    """An action without the circuits and places that it points to, which no two runs share."""
+    if isinstance(action, Send):
+        return action.candidate.rung.model, action.timeout, action.load
+    if isinstance(action, Queue):
+        return "line", action.seconds
+    return ("count", action.candidate.rung.model) if isinstance(action, Measure) else (action,)

@@ -105,5 +105,5 @@ def test_a_server_that_says_retry_at_once_is_not_left_alone_for_it(connect, fake
 def test_models_whose_names_are_invented_are_not_kept_for_ever():
     guard = Failover(policy(ladders=[]))
     for number in range(2_500):
-        guard._plan({"model": f"invented-{number}"})
+        guard._ladders.of(f"invented-{number}", bound=False, asynchronous=False)
     assert len(guard.board.breakers()) <= 1_000

@@ -21,7 +21,7 @@ TEXT = (GOOD.start, GOOD.block, GOOD.deltas[0])
 SILENCE = 30.0
 SHORT = {**NO_REPEAT, "deadline": "1s", "reserve": "300ms"}  # room for a busy machine
 NO_DEADLINE = {**NO_REPEAT, "deadline": "off"}
-THINKING = {"max_tokens": 4096, "thinking": {"type": "enabled", "budget_tokens": 1024}}
+THINKING = {"max_tokens": 4096, "thinking": {"type": "adaptive"}}
 PINGED = {"stall": 0.8, "ping_every": 0.02}
 """A silence with pings in it, twice as long as `IMPATIENT` allows."""
 IMPATIENT = {"first_event": "400ms", "idle": "400ms"}

@@ -54,9 +54,8 @@ class TestWhatTheNextModelIsAsked:
             "claude-haiku-4-5-20251001",
             "claude-haiku-4-5@20251001",
             "us.anthropic.claude-haiku-4-5-20251001-v1:0",
-            "claude-opus-4-1",
-            "claude-sonnet-4-20250514",
-            "claude-3-5-haiku-latest",
+            "claude-opus-4-5",
+            "claude-sonnet-4-5-20250929",
         ],
     )
     def test_up_to_4_5_it_gets_the_beginning_of_its_answer(self, continuing, fake_claude, model):
@@ -76,8 +75,9 @@ class TestWhatTheNextModelIsAsked:
 
     def test_a_model_that_thinks_gets_no_beginning(self, continuing, fake_claude):
         """The API takes none together with thinking; here the thinking is whole, and the text was cut."""
-        fake_claude.fail(FIRST, **BROKEN, after_events=6)
-        reading = read(continuing(), max_tokens=4000, thinking={"type": "enabled", "budget_tokens": 1024})
+        thinking = {"max_tokens": 4000, "thinking": {"type": "enabled", "budget_tokens": 1024}}
+        fake_claude.fail("claude-sonnet-4-6", **BROKEN, after_events=6)
+        reading = read(continuing(), model="claude-sonnet-4-6", **thinking)
         assert_one_stream(reading)
         assert [kind for kind, _ in reading.blocks] == ["thinking", "text", "fallback", "thinking", "text"]
         asked = {"role": "user", "content": TOLD.format(reading.blocks[1][1])}
@@ -94,9 +94,9 @@ class TestWhatTheNextModelIsAsked:
         ],
     )
     def test_a_beginning_that_the_caller_gave_comes_before_it(self, continuing, fake_claude, begun, sent):
-        fake_claude.fail(FIRST, **BROKEN)
+        fake_claude.fail("claude-opus-4-5", **BROKEN)
         messages = [*HELLO, {"role": "assistant", "content": begun}]
-        read(continuing(), messages=messages)
+        read(continuing(), model="claude-opus-4-5", messages=messages)
         assert fake_claude.requests[1].body["messages"] == [*HELLO, {"role": "assistant", "content": sent}]
         assert messages[1]["content"] == begun
 

@@ -112,10 +112,12 @@ def test_the_tool_runner(connect, fake_claude, asynchronous):
 def test_a_turn_that_continues_a_thread_is_never_sent_to_another_model(connect, fake_claude):
     """It holds only the new messages, and no other model knows the rest."""
     caller = connect(policy(retry=NO_REPEAT))
+    betas = ["message-threads-2026-08-12"]
+    begun = caller.attempt("beta.messages.create", thread={"type": "create"}, betas=betas)
     fake_claude.fail(FIRST, 529)
-    error = caller.error("beta.messages.create", thread={"type": "continue", "previous_message_id": "msg_1"})
-    assert type(error) is anthropic.OverloadedError
-    assert [request.model for request in fake_claude.requests] == [FIRST]
+    thread = {"type": "continue", "previous_message_id": begun.id}
+    assert type(caller.error("beta.messages.create", thread=thread, betas=betas)) is anthropic.OverloadedError
+    assert [request.model for request in fake_claude.requests] == [FIRST, FIRST]
 
 
 def test_an_unstreamed_call_with_other_query_parameters_is_guarded_too(first_is_down):

@@ -34,7 +34,7 @@ STRUCTURE = [
     ("errors: {529: {do: next}, '529': {do: raise}}", "3:27: errors.529: this key stands twice"),
     ("retry: {trys: 2}", "3:9: retry.trys: unknown key; did you mean `tries`? ... between_passes"),
     ("zzz: 2", "3:1: zzz: unknown key; allowed here are version, name ... errors"),
-    ("fit: strict", "3:1: fit: unknown key"),
+    ("fallback: strict", "3:1: fallback: unknown key; allowed here are version, name"),
     ("breaker: {ramp: {over: 60s, start: 10%}}", "3:29: breaker.ramp.start: unknown key"),
     ("deadline: 5s", "3:1: deadline: unknown key; `retry.deadline` would be a place"),
     ("? [a, b]\n: 1\n", "3:3: a list cannot be a key"),
@@ -143,7 +143,7 @@ VALUES = [
     ("ladders: [{match: a, rungs: [b, '']}]", "3:33: ladders[0].rungs[1]: must not be empty"),
     (
         "ladders: [{match: a, rungs: [5]}]",
-        "3:30: ladders[0].rungs[0]: a rung is a model's name or {model: ..., set: {...}}, not 5",
+        "3:30: ladders[0].rungs[0]: a rung is a model's name or {model: ..., client: ..., set: {...}}, not 5",
     ),
     (
         "errors: {overload_error: {do: next}}",
@@ -152,6 +152,76 @@ VALUES = [
     ("errors: {200: {do: next}}", "3:10: errors.200: '200' is not the HTTP status of an error ... 400 to 599"),
     ("errors: []", "3:9: errors: must be a mapping, not a list"),
     ("errors: {529: next}", "3:15: errors.529: must be a mapping of do and counts"),
+    *[
+        (f"fit: {value}", f"3:6: fit{says}")
+        for value, says in [
+            ("strikt", ": must be strict, adapt or off, not 'strikt'; did you mean `strict`?"),
+            ("true", ": must be"),
+            ("5", ": must be"),
+            ("[strict]", ": must be"),
+        ]
+    ],
+    ("fit: {mode: of}", "3:13: fit.mode: must be strict, adapt or off, not 'of'; did you mean `off`?"),
+    ("fit: {count_tokens: 1}", "3:21: fit.count_tokens: must be true or false, not 1"),
+    ("fit: {count_tokens: true, mod: strict}", "3:27: fit.mod: unknown key; did you mean `mode`?"),
+    *[
+        (f"cost_at_most: {value}", f"3:15: cost_at_most: {says}")
+        for value, says in [
+            ("3 times", "'3 times' is no multiple: write 3x, or a number from 1"),
+            ("x3", "'x3' is no multiple"),
+            ("300%", "'300%' is no multiple"),
+            ("true", "true is no multiple"),
+            ("[3x]", " ... is no multiple"),
+            ("0.5x", "must be at least 1, or `off`, not '0.5x'"),
+            ("0", "must be at least 1, or `off`, not 0"),
+            ("-2", "must be at least 1, or `off`, not -2"),
+            ("1000000x", "must be at most 10000, or `off`, not '1000000x'"),
+        ]
+    ],
+    ("bulkheads: []", "3:12: bulkheads: must be a mapping, not a list"),
+    ("bulkheads: {large: {}}", "3:20: bulkheads.large.at_once: this key is missing: write `at_once: 2`"),
+    ("bulkheads: {large: 2}", "3:20: bulkheads.large: must be a mapping of over, at_once and queue, not 2"),
+    ("bulkheads: {large: {at_once: 0}}", "3:30: bulkheads.large.at_once: must be at least 1, not 0"),
+    ("bulkheads: {large: {at_once: off}}", "3:30: bulkheads.large.at_once: must be a whole number, not 'off'"),
+    ("bulkheads: {large: {at_once: 2, over: 50kb}}", "3:39: bulkheads.large.over: '50kb' is not a count of tokens"),
+    ("bulkheads: {large: {at_once: 2, over: 0}}", "3:39: bulkheads.large.over: must be at least 1, or `off`, not 0"),
+    ("bulkheads: {large: {at_once: 2, queue: long}}", "3:40: bulkheads.large.queue: 'long' is not a duration"),
+    ("bulkheads: {large: {at_once: 2, queue: -1s}}", "3:40: bulkheads.large.queue: must be at least 0, not '-1s'"),
+    ("bulkheads: {large: {at_once: 2, ques: 1s}}", "3:33: bulkheads.large.ques: unknown key; did you mean `queue`?"),
+    ("bulkheads: {'': {at_once: 2}}", "3:13: bulkheads ... must not be empty"),
+    ("bulkheads: {' a': {at_once: 2}}", "3:13: bulkheads ... must be one line"),
+    (
+        "bulkheads: {" + ", ".join(f"b{n}: {{at_once: 1}}" for n in range(21)) + "}",
+        "3:12: bulkheads: must have at most 20 entries, not 21",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, at_once: 0}]}]",
+        "3:50: ladders[0].rungs[0].at_once: must be at least 1, or `off`, not 0",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, at_once: 2, queue: soon}]}]",
+        "3:60: ladders[0].rungs[0].queue: 'soon' is not a duration",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, client: 5}]}]",
+        "3:49: ladders[0].rungs[0].client: must be text, not 5: put it in quotes",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, client: eu/west}]}]",
+        "3:49: ladders[0].rungs[0].client: 'eu/west' is no client's name: write letters, digits ... `backup-key`",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, client: ''}]}]",
+        "3:49: ladders[0].rungs[0].client: must not be empty",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, client: -x}]}]",
+        "3:49: ladders[0].rungs[0].client: '-x' is no client's name",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, cliient: x}]}]",
+        "3:41: ladders[0].rungs[0].cliient: unknown key; did you mean `client`?",
+    ),
     ("ladders: [" + "{match: a, rungs: []}," * 101 + "]", "3:10: ladders: must have at most 100 entries, not 101"),
 ]
 """Single values."""
@@ -176,6 +246,26 @@ ACROSS = [
     (
         "ladders: [{match: 'a*', rungs: []}, {match: ab, rungs: []}]",
         "3:45: ladders[1].match: ladder `ab` is never reached: `a*` stands before it",
+    ),
+    (
+        "fit: {mode: off, count_tokens: true}",
+        "3:6: fit: with `mode: off` nothing is fitted, so nothing is counted: remove `count_tokens`",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, queue: 5s}]}]",
+        "3:48: ladders[0].rungs[0].queue: without `at_once` nobody waits, so `queue` says nothing: set `at_once`",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, at_once: off, queue: 5s}]}]",
+        "3:62: ladders[0].rungs[0].queue: without `at_once` nobody waits",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, client: c}, {model: b, client: c, at_once: 2}]}]",
+        "3:53: ladders[0].rungs[1]: rung `b` stands twice",
+    ),
+    (
+        "ladders: [{match: a, rungs: [b, {model: b, shrink: off}]}]",
+        "3:33: ladders[0].rungs[1]: rung `b` stands twice",
     ),
     ("ladders: [{match: a, rungs: [b, c, b]}]", "3:36: ladders[0].rungs[2]: rung `b` stands twice"),
     ("ladders: [{match: 'a[bc]', rungs: []}]", "3:19: ladders[0].match: 'a[bc]' has a bracket ... `*`"),

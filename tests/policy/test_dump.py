@@ -28,6 +28,8 @@ from failover.policy import (
     Trip,
     parse_policy,
 )
+from failover.policy.fitting import Bulkhead, Fit
+from failover.policy.shrinking import Shrink
 
 SECONDS = st.floats(min_value=0.001, max_value=1_000)
 SHARES = st.floats(min_value=0.001, max_value=1)
@@ -84,17 +86,45 @@ def _retries(draw):
     )
 
 
+SHRINKS = st.builds(
+    Shrink,
+    when=st.just(("prompt_too_long", "504")),
+    after_tries=COUNTS,
+    to=st.floats(0.01, 0.99),
+    steps=st.sampled_from([("drop_turns",), ({"clear_tool_results": {"keep": 5}}, "drop_images")]),
+)
+FITS = st.one_of(
+    st.builds(Fit, mode=st.sampled_from(["strict", "adapt"]), count_tokens=st.booleans()),
+    st.builds(Fit, mode=st.just("off")),
+)
+BULKHEADS = st.dictionaries(
+    NAMES, st.builds(Bulkhead, over=_off(st.integers(1, 10**6)), at_once=COUNTS, queue=st.floats(0, 1_000)), max_size=3
+)
+
+
+@st.composite
+def _rungs(draw):
+    fields = {"model": draw(NAMES)}
+    if draw(st.booleans()):
+        fields["client"] = draw(st.sampled_from(["default", "bedrock", "backup-key", "eu.2"]))
+    if draw(st.booleans()):
+        fields["set"] = draw(st.dictionaries(st.sampled_from(["thinking", "output_config"]), VALUES, min_size=1))
+    if draw(st.booleans()):  # the same for the same place, wherever it stands
+        fields |= {"at_once": 1 + len(fields["model"]), "queue": float(len(fields["model"]))}
+    if draw(st.booleans()):
+        fields["shrink"] = draw(_off(SHRINKS))
+    return Rung(**fields)
+
+
+def _place(rung):
+    return rung.model, rung.client, repr(rung.set)
+
+
 @st.composite
 def _policies(draw):
-    rungs = st.one_of(
-        st.builds(Rung, model=NAMES),
-        st.builds(
-            Rung, model=NAMES, set=st.dictionaries(st.sampled_from(["thinking", "output_config"]), VALUES, min_size=1)
-        ),
-    )
     matches = draw(st.lists(NAMES, max_size=4, unique=True))
     ladders = tuple(
-        Ladder(match=match, rungs=tuple(draw(st.lists(rungs, max_size=4, unique_by=repr)))) for match in matches
+        Ladder(match=match, rungs=tuple(draw(st.lists(_rungs(), max_size=4, unique_by=_place)))) for match in matches
     )
     trip = Trip(
         consecutive_failures=draw(COUNTS),
@@ -129,6 +159,10 @@ def _policies(draw):
         breaker=breaker,
         errors=errors,
         stream=stream,
+        fit=draw(FITS),
+        cost_at_most=draw(_off(st.floats(1, 10_000))),
+        shrink=draw(_off(SHRINKS)),
+        bulkheads=draw(BULKHEADS),
     )
 
 

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from failover.engine.route import Route
-from failover.errors import AttemptFailed, CircuitOpen, MissingExtra, PolicyError
+from failover.errors import AttemptFailed, BulkheadFull, CatalogueError, CircuitOpen, MissingExtra, PolicyError
 from failover.policy import parse_policy
 from failover.testing import ScenarioError
 
@@ -38,7 +38,7 @@ def test_notes_stay_too(again):
     assert again(error).__notes__ == ["of the settings page"]
 
 
-@pytest.mark.parametrize("kind", [PolicyError, ScenarioError])
+@pytest.mark.parametrize("kind", [PolicyError, CatalogueError, ScenarioError])
 def test_every_error_about_a_file_keeps_one_line_for_each_problem(again, kind):
     found = again(kind(("a: 1", "b: 2")))
     assert (found.problems, str(found)) == (("a: 1", "b: 2"), "a: 1\nb: 2")
@@ -69,3 +69,16 @@ def test_an_open_circuit_keeps_its_fields(again):
     kept = ("retry_in", "breakers", "causes", "request_ids", "route", "status_code", "message", "body")
     assert [getattr(found, name) for name in kept] == [getattr(error, name) for name in kept]
     assert (str(found), found.response.status_code, found.request.url) == (str(error), 503, error.request.url)
+
+
+def test_a_full_bulkhead_keeps_its_fields(again):
+    response = httpx2.Response(503, request=httpx2.Request("POST", "https://api.anthropic.com/v1/messages"))
+    error = BulkheadFull(
+        response=response, expected=4.0, bulkheads=("large", "a"), route=Route("refused", "a", None, (), ("a",), 0.0)
+    )
+    found = again(error)
+    kept = ("expected", "bulkheads", "route", "status_code", "message", "body")
+    assert type(found) is BulkheadFull
+    assert [getattr(found, name) for name in kept] == [getattr(error, name) for name in kept]
+    assert str(found) == str(error) == "No turn came at large, a; its turn would have come in about 4.0 s"
+    assert (found.response.status_code, found.request.url) == (503, error.request.url)

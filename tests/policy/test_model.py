@@ -29,6 +29,8 @@ from failover.policy import (
     parse_policy,
 )
 from failover.policy.checks import covers
+from failover.policy.fitting import Bulkhead, Fit
+from failover.policy.shrinking import Shrink
 
 
 def _policy(**values) -> Policy:
@@ -64,6 +66,97 @@ def test_the_first_ladder_that_matches_is_used():
 def test_the_requested_model_with_a_patch_is_another_rung():
     policy = _policy(ladders=(Ladder(match="*", rungs=(Rung(model="a", set={"speed": None}),)),))
     assert len(policy.rungs_for("a")) == 2
+
+
+def test_a_rung_that_is_the_requested_model_itself_gives_it_its_limit_and_its_rules():
+    shrink = Shrink(when=("413",), steps=("drop_images",))
+    itself = Rung(model="a", at_once=2, queue=5, shrink=shrink)
+    policy = _policy(ladders=(Ladder(match="*", rungs=("b", itself)),))
+    assert policy.rungs_for("a") == (itself, Rung(model="b"))
+    assert policy.rungs_for("c") == (Rung(model="c"), Rung(model="b"), itself)
+
+
+@pytest.mark.parametrize(
+    "elsewhere", [Rung(model="a", client="bedrock", at_once=2), Rung(model="a", set={"speed": None})]
+)
+def test_the_requested_model_on_another_client_is_another_rung(elsewhere):
+    policy = _policy(ladders=(Ladder(match="*", rungs=(elsewhere,)),))
+    assert policy.rungs_for("a") == (Rung(model="a"), elsewhere)
+
+
+def test_one_model_may_stand_on_several_clients_of_one_ladder():
+    rungs = (Rung(model="a"), Rung(model="a", client="bedrock"), Rung(model="a", client="eu"))
+    assert _policy(ladders=(Ladder(match="*", rungs=rungs),)).clients == {"bedrock", "eu"}
+
+
+@pytest.mark.parametrize(
+    ("text", "fit"),
+    [
+        ("", Fit()),
+        ("fit: strict", Fit(mode="strict", count_tokens=False)),
+        ("fit: adapt", Fit(mode="adapt")),
+        ("fit: off", Fit(mode="off")),
+        ("fit: 'off'", Fit(mode="off")),
+        ("fit: false", Fit(mode="off")),
+        ("fit: {mode: off}", Fit(mode="off")),
+        ("fit: {mode: off, count_tokens: false}", Fit(mode="off")),
+        ("fit: {count_tokens: true}", Fit(mode="strict", count_tokens=True)),
+        ("fit: {mode: adapt, count_tokens: true}", Fit(mode="adapt", count_tokens=True)),
+    ],
+)
+def test_fit_is_a_word_or_a_mapping(text, fit):
+    assert parse_policy(f"version: 1\nname: x\n{text}").fit == fit
+
+
+@pytest.mark.parametrize(
+    ("written", "times"),
+    [
+        *[
+            ("off", None),
+            ("3x", 3),
+            ("3 x", 3),
+            ("3×", 3),  # noqa: RUF001 - as people write it
+            ("1.5x", 1.5),
+            ("'3x'", 3),
+            ("2", 2),
+            ("2.5", 2.5),
+            ("1x", 1),
+        ],
+        ("1", 1),
+    ],
+)
+def test_a_cost_may_be_so_many_times_as_much(written, times):
+    assert parse_policy(f"version: 1\nname: x\ncost_at_most: {written}").cost_at_most == times
+
+
+def test_bulkheads_are_read_with_their_units():
+    policy = parse_policy(
+        "version: 1\nname: x\nbulkheads:\n  large: {over: 50k tokens, at_once: 2, queue: 500ms}\n  all: {at_once: 40}\n"
+    )
+    assert policy.bulkheads == {
+        "large": Bulkhead(over=50_000, at_once=2, queue=0.5),
+        "all": Bulkhead(over=None, at_once=40, queue=30),
+    }
+
+
+def test_a_line_may_have_no_length_at_all():
+    policy = parse_policy("version: 1\nname: x\nbulkheads: {large: {over: off, at_once: 2, queue: 0}}")
+    assert policy.bulkheads["large"] == Bulkhead(at_once=2, queue=0)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"fit": Fit(mode="adapt")},
+        {"fit": Fit(count_tokens=True)},
+        {"cost_at_most": 3.0},
+        {"bulkheads": {"large": Bulkhead(at_once=2)}},
+        {"shrink": Shrink(when=("413",), steps=("drop_images",))},
+    ],
+)
+def test_each_new_part_is_part_of_the_digest(part):
+    assert _policy(**part).digest != _policy().digest
+    assert _policy(**part) != _policy()
 
 
 @pytest.mark.parametrize(
@@ -136,6 +229,12 @@ def test_a_pattern_covers_the_names_that_it_matches_and_no_others(wide, model):
             ),
             "no call is ever 2m old",
         ),
+        (lambda: Fit(mode="off", count_tokens=True), "with `mode: off` nothing is fitted"),
+        (lambda: Rung(model="a", queue=5), "without `at_once` nobody waits"),
+        (lambda: Rung(model="a", client="eu/west"), "'eu/west' is no client's name"),
+        (lambda: _policy(cost_at_most=0.5), "greater than or equal to 1"),
+        (lambda: _policy(cost_at_most="3 times"), "'3 times' is no multiple"),
+        (lambda: Bulkhead(at_once=0), "greater than or equal to 1"),
         (lambda: Policy(version=2, name="x"), "this release reads version 1"),
     ],
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from pathlib import Path
 
 import pytest
 
+from failover.cli.check_models import remarks
 from failover.policy import Backoff, Policy, default_policy, load_policy, parse_policy
+from failover.request.catalogue import shipped
 
 FOLDER = Path(__file__).parents[2] / "policies"
 FILES = sorted(FOLDER.iterdir())
@@ -23,8 +26,13 @@ def _rungs(policy: Policy) -> int:
     return 1 + max(len(ladder.rungs) for ladder in policy.ladders)
 
 
-def test_the_folder_has_the_three_policies():
-    assert [file.name for file in FILES] == ["default.yaml", "interactive.yaml", "patient-batch.yaml"]
+def test_the_folder_has_the_four_policies():
+    assert [file.name for file in FILES] == [
+        "default.yaml",
+        "interactive.yaml",
+        "multi-cloud.yaml",
+        "patient-batch.yaml",
+    ]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -61,7 +69,8 @@ def test_the_default_file_names_every_key_that_there_is():
 
 
 @pytest.mark.parametrize(
-    ("stem", "answers"), [("default", "stretch"), ("interactive", "cut"), ("patient-batch", "stretch")]
+    ("stem", "answers"),
+    [("default", "stretch"), ("interactive", "cut"), ("multi-cloud", "cut"), ("patient-batch", "stretch")],
 )
 def test_a_person_is_not_kept_waiting_for_a_long_answer_and_a_batch_is(stem, answers):
     assert load_policy(FOLDER / f"{stem}.yaml").retry.long_answers == answers
@@ -112,3 +121,40 @@ def test_patient_batch_stays_in_the_family_of_the_requested_model():
 def test_patient_batch_lets_three_hundred_workers_wait_at_once():
     retry = load_policy(FOLDER / "patient-batch.yaml").retry
     assert retry.budget.min_per_second * retry.between_passes.max / 2 >= 300
+
+
+class TestMultiCloud:
+    POLICY = load_policy(FOLDER / "multi-cloud.yaml")
+    LINES = ("fable", "opus", "sonnet", "haiku")
+
+    @pytest.mark.parametrize("line", LINES)
+    def test_goes_from_the_own_client_to_bedrock_to_another_key(self, line):
+        rungs = self.POLICY.rungs_for(f"claude-{line}-9")
+        assert [rung.client for rung in rungs] == ["default", "default", "bedrock", "backup-key"]
+
+    @pytest.mark.parametrize("line", LINES)
+    def test_names_models_as_each_place_does(self, line):
+        for rung in self.POLICY.rungs_for(f"claude-{line}-9")[1:]:
+            model = shipped().find(rung.model)
+            there = model.ids["bedrock"] if rung.client == "bedrock" else (model.id,)
+            assert rung.model.removeprefix("global.") in there
+
+    def test_has_no_rung_that_its_price_rules_out(self):
+        assert [one for one in remarks(self.POLICY, shipped(), dt.date(2026, 11, 22)) if one.what == "warning"] == []
+
+    def test_lets_pass_what_its_comment_says(self):
+        asked, dearer = (shipped().find(name).price for name in ("claude-sonnet-5-5", "claude-opus-5-5"))
+        assert dearer.input == 2 * asked.input
+        assert dearer.output == 2 * asked.output
+        assert self.POLICY.cost_at_most == 3
+
+    def test_says_which_clients_it_needs(self):
+        text = (FOLDER / "multi-cloud.yaml").read_text()
+        given = text.partition("clients={")[2].partition("})")[0]
+        assert set(re.findall(r'"([\w-]+)": \w+\(', given)) == self.POLICY.clients
+
+    def test_can_be_told_to_raise_what_it_would_hide(self):
+        text = (FOLDER / "multi-cloud.yaml").read_text()
+        rule = re.search(r"^#   (authentication_error: .*)$", text, re.MULTILINE)[1]
+        changed = parse_policy(text.replace("errors: {}", f"errors:\n  {rule}"))
+        assert changed.errors["authentication_error"].do == "raise"

@@ -15,6 +15,8 @@ from failover.testing import Fault
 ADAPTIVE = {"type": "adaptive"}
 ENABLED = {"type": "enabled", "budget_tokens": 1024}
 OMITTED = {"type": "adaptive", "display": "omitted"}
+OLDER = {"model": "claude-sonnet-4-6", "max_tokens": 2048}
+"""Takes all kinds of thinking but `between_tools`."""
 
 both_clients = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
@@ -57,18 +59,25 @@ def kinds(message):
 def test_a_request_for_thinking_gets_a_signed_block_before_the_text(
     fake_claude, thinking, thought, stream, asynchronous
 ):
-    message = ask(fake_claude.url, stream=stream, asynchronous=asynchronous, thinking=thinking)
+    message = ask(fake_claude.url, stream=stream, asynchronous=asynchronous, thinking=thinking, **OLDER)
     block, text = message.content
     assert (block.type, block.thinking) == ("thinking", thought)
     assert len(block.signature) > 20
-    assert (text.text, message.stop_reason) == ("Hello from claude-opus-5-5.", "end_turn")
+    assert (text.text, message.stop_reason) == ("Hello from claude-sonnet-4-6.", "end_turn")
     assert message.usage.output_tokens == 4 + 5  # thinking that is not shown is billed, too
 
 
 @both_ways
-@pytest.mark.parametrize("thinking", [None, {"type": "disabled"}, {"type": "between_tools"}], ids=str)
-def test_a_request_without_thinking_gets_one_block(fake_claude, thinking, stream):
-    message = ask(fake_claude.url, stream=stream, **({} if thinking is None else {"thinking": thinking}))
+@pytest.mark.parametrize(
+    ("model", "more"),
+    [
+        ("claude-opus-5-5", {}),
+        ("claude-sonnet-4-6", {"thinking": {"type": "disabled"}}),
+        ("claude-sonnet-5-5", {"thinking": {"type": "between_tools"}}),
+    ],
+)
+def test_a_request_without_thinking_gets_one_block(fake_claude, model, more, stream):
+    message = ask(fake_claude.url, stream=stream, model=model, **more)
     assert (kinds(message), message.usage.output_tokens) == (["text"], 5)
 
 
@@ -82,7 +91,7 @@ def test_thinking_of_no_shape_is_refused(fake_claude):
     [
         ({"thinking": ADAPTIVE}, [("thinking", {"thinking_delta": 4, "signature_delta": 1}), ("text", {"text_delta": 5})]),
         ({"thinking": OMITTED}, [("thinking", {"signature_delta": 1}), ("text", {"text_delta": 5})]),
-        ({"thinking": ENABLED, "tools": [TOOL]}, [("thinking", {"thinking_delta": 4, "signature_delta": 1}), ("tool_use", {"input_json_delta": 3})]),
+        ({"thinking": ENABLED, "tools": [TOOL], **OLDER}, [("thinking", {"thinking_delta": 4, "signature_delta": 1}), ("tool_use", {"input_json_delta": 3})]),
     ],
     ids=["shown", "omitted", "tool"],
 )  # fmt: skip

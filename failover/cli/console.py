@@ -1,0 +1,25 @@
+"""Where the command line prints: with colours and tables on a terminal that wants them, else as plain text."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rich.console import Console
+
+__all__ = ["terminal"]
+
+
+def terminal() -> Console | None:
+    """The terminal, or `None` where plain text is wanted: in a pipe, in a log, and by who asked for no colours."""
+    unwanted = os.environ.get("NO_COLOR") or os.environ.get("CI", "").lower() not in {"", "0", "false"}
+    if not sys.stdout.isatty() or unwanted or os.environ.get("TERM", "dumb") in {"dumb", "unknown"}:
+        return None
+    return _Console(highlight=False, emoji=False)
+
+
+class _Console(Console):
+    """Lets the command line's `main` see that nobody reads any more; Rich would end the program from here."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError

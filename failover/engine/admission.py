@@ -1,0 +1,130 @@
+"""Whether a rung may be sent to now: what this call knows of it, the deadline, the bulkheads, its circuit, in this order.
+
+A place in line is held by nobody whose circuit refuses, and a circuit's permit by nobody who stands in line.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+from .actions import Measure, Queue
+from .plan import Candidate, Cargo, Load, Misfit, Permit, Plan, Refusal, Unmeasured
+from .rungs import Rungs
+from .turn import Turn
+
+__all__ = ["Admission", "Admitted", "Rethread"]
+
+_FOREVER = float("inf")
+_NO_TIME = Refusal("closed", None, "deadline", None, None, last_resort=False)
+
+
+class Admitted(NamedTuple):
+    """An attempt may be sent."""
+
+    candidate: Candidate
+    permit: Permit
+    load: Load | None
+    available: float
+    """Seconds that it may take."""
+    queued: float | None
+    """Seconds that it stood in line."""
+
+
+class Rethread(NamedTuple):
+    """A rung could take the request if the caller sent its whole conversation."""
+
+    candidate: Candidate
+
+
+Answer: TypeAlias = Admitted | Refusal | Queue | Measure | Rethread
+
+
+class Admission:
+    """Asks for one call, before each of its attempts."""
+
+    __slots__ = ("_reserve", "_rungs", "_turn", "deadline")
+
+    def __init__(self, plan: Plan, cargo: Cargo, rungs: Rungs, deadline: float) -> None:
+        self.deadline = deadline
+        """No attempt starts later."""
+        self._reserve = plan.policy.retry.reserve
+        self._rungs = rungs
+        self._turn = None if plan.bulkheads is None else Turn(plan, cargo)
+
+    def ask(self, candidate: Candidate, now: float, *, first: bool) -> Answer:
+        """Whether a candidate may be sent to now; `first`: nothing was sent before."""
+        rungs = self._rungs
+        if candidate.index:
+            rungs.load_all()  # who below can take it decides how long this one may take
+        load = rungs.load(candidate)
+        blocked = rungs.refusal(candidate)
+        if blocked is not None:
+            return blocked
+        available = self.available(candidate, now, first=first)
+        if available <= 0:
+            return self._late(candidate)
+        if isinstance(load, (Misfit, Unmeasured)):
+            return candidate.circuit.outlook() or self._without_load(candidate, load)
+        if self._turn is not None:
+            patience = max(0.0, available - self._reserve / 2)  # a turn is of use with time left for an answer
+            before = candidate.circuit.outlook() or self._turn.take(candidate, patience)
+            if before is not None:
+                return self._kept_out(candidate, before)
+        permit = candidate.circuit.admit()
+        if isinstance(permit, Refusal):
+            self.leave()
+            return permit
+        return Admitted(candidate, permit, load, available, None if self._turn is None else self._turn.waited)
+
+    def last_resort(self, now: float) -> Admitted | None:
+        """Every circuit refuses: one may be tried all the same, if it is this call's turn, and no bulkhead is full."""
+        available = self.deadline - now
+        chosen = self._rungs.last_resort() if available > 0 else None
+        if chosen is None:
+            return None
+        candidate, permit = chosen
+        load = self._rungs.load(candidate)
+        full = self._turn is not None and not self._turn.take_at_once(candidate)
+        if full or isinstance(load, (Misfit, Unmeasured)):
+            permit.release()
+            return None
+        return Admitted(candidate, permit, load, available, None)
+
+    def available(self, candidate: Candidate, now: float, *, first: bool) -> float:
+        """Seconds this candidate may use: the last one that can be tried is promised `reserve` of the deadline.
+
+        After the first attempt nothing is started that could not live for half of `reserve`.
+        """
+        if self.deadline == _FOREVER:
+            return _FOREVER
+        left = self.deadline - now
+        if self._rungs.another_after(candidate):
+            left -= self._reserve
+        return left if first or left >= self._reserve / 2 else 0.0
+
+    def leave(self) -> None:
+        """An attempt is over, or will not be: others may have its turn."""
+        if self._turn is not None:
+            self._turn.release()
+
+    def _without_load(self, candidate: Candidate, load: Misfit | Unmeasured) -> Measure | Rethread:
+        if isinstance(load, Misfit):
+            return Rethread(candidate)
+        self._rungs.unload()
+        return Measure(candidate)
+
+    def _kept_out(self, candidate: Candidate, before: Refusal | Queue) -> Refusal | Queue:
+        """By its circuit, or by a bulkhead, where this call has then waited as long as it may."""
+        if isinstance(before, Refusal):
+            self.leave()
+            if before.reason == "full":
+                self._rungs.block(candidate, before)
+        return before
+
+    def _late(self, candidate: Candidate) -> Refusal:
+        """Why nothing is sent for which no time is left: it may have gone into waiting for a turn."""
+        full = None if self._turn is None else self._turn.give_up(candidate)
+        if full is not None:
+            self._rungs.block(candidate, full)
+        self.leave()
+        return full or _NO_TIME

@@ -1,0 +1,402 @@
+"""Bulkheads: how a call asks for its turn, waits for it, goes elsewhere without it, and gives it back."""
+
+from __future__ import annotations
+
+import pytest
+from call_lab import CallLab, LabCargo, judged
+from call_stream_lab import StreamLab, begun, ended
+
+from failover.engine import Begun, Finish, Queue, Send
+from failover.events import AttemptStarted, ModelSkipped
+
+NO_REPEAT = {"tries": 1, "passes": 1}
+ONE = {"at_once": 1, "queue": "30s"}
+NO_LINE = {"at_once": 1, "queue": 0}
+LARGE = {"large": {"over": "50k tokens", "at_once": 2, "queue": "30s"}}
+
+
+def lab_of(models="ab", *, tokens=100, kind=CallLab, rungs=None, **policy):
+    lab = kind(models, rungs=rungs or {}, **policy)
+    lab.cargo = LabCargo(tokens)
+    return lab
+
+
+def queued(lab):
+    return [attempt.queued for attempt in lab.call.route.attempts]
+
+
+@pytest.mark.parametrize(
+    ("rungs", "busy", "story", "skips"),
+    [
+        ({"a": ONE}, {}, "a primary:1", []),
+        ({"a": ONE}, {"a": [5]}, "line:5s a primary:1", []),
+        ({"a": ONE}, {"a": [30]}, "line:30s a primary:1", []),
+        ({"a": ONE}, {"a": [31]}, "line:30s b fallback:1", ["a full"]),
+        ({"a": NO_LINE}, {"a": [1]}, "b fallback:1", ["a full"]),
+        ({"a": {"at_once": 3}}, {"a": [9, 8]}, "a primary:1", []),
+        ({"a": {"at_once": 3, "queue": "9s"}}, {"a": [9, 7, 8]}, "line:7s a primary:1", []),
+        ({"a": NO_LINE, "b": ONE}, {"a": [99], "b": [4]}, "line:4s b fallback:1", ["a full"]),
+        ({"a": NO_LINE, "b": NO_LINE}, {"a": [99], "b": [99]}, "refused", ["a full", "b full"]),
+    ],
+)
+def test_a_rung_that_is_full_is_waited_for_as_long_as_its_line_allows_and_then_passed_over(rungs, busy, story, skips):
+    lab = lab_of(rungs=rungs)
+    for name, seconds in busy.items():
+        lab.occupy(name, *seconds)
+    assert lab.tell({"a": "ok", "b": "ok"}) == story
+    assert lab.skips() == skips
+    lab.pass_time(100)
+    assert lab.idle()
+
+
+class TestARungsLimit:
+    def test_binds_on_failover_too(self):
+        lab = lab_of("abc", rungs={"b": NO_LINE})
+        lab.occupy("b", 60)
+        assert lab.tell({"a": "529", "c": "ok"}) == "a c fallback:2"
+        lab = lab_of("abc", rungs={"b": ONE})
+        lab.occupy("b", 6)
+        assert lab.tell({"a": "529", "b": "ok"}) == "a line:6s b fallback:2"
+
+    def test_does_not_keep_the_others_rungs_from_anybody(self):
+        lab = lab_of("ab", rungs={"b": NO_LINE})
+        lab.occupy("b", 60)
+        assert lab.tell({"a": "ok"}) == "a primary:1"
+        assert lab.tell({"a": "529 ok"}) == "a 3.75s a primary:2"
+
+    def test_says_nothing_about_the_model(self):
+        lab = lab_of("ab", rungs={"a": NO_LINE})
+        lab.occupy("a", 60)
+        for _ in range(20):
+            assert lab.tell({"b": "ok"}) == "b fallback:1"
+        assert repr(lab.breaker("a")) == "<Breaker a: closed, 0 consecutive failures>"
+
+    def test_is_not_asked_for_again_in_a_later_pass(self):
+        lab = lab_of("ab", rungs={"a": NO_LINE})
+        lab.occupy("a", 60)
+        assert lab.tell({"b": "504 ok"}) == "b 3.75s b fallback:2"
+        assert lab.skips() == ["a full", "a full"]
+
+    def test_makes_the_skip_say_which_limit_and_how_long_it_would_have_been(self):
+        lab = lab_of("ab", rungs={"a": NO_LINE})
+        lab.occupy("a", 4)
+        lab.pass_time(4)  # from now on it is known how long an attempt takes
+        lab.occupy("a", 60)
+        lab.tell({"b": "ok"})
+        (event,) = lab.told(ModelSkipped)
+        assert (event.reason, event.why, event.state, event.retry_in) == ("full", "a", "closed", 4)
+
+
+class TestALimitOfLargePrompts:
+    @pytest.mark.parametrize(("tokens", "story"), [(50_000, "a primary:1"), (50_001, "line:8s a primary:1")])
+    def test_is_for_those_above_its_size(self, tokens, story):
+        lab = lab_of(tokens=tokens, bulkheads=LARGE)
+        lab.occupy("large", 8, 9)
+        assert lab.tell({"a": "ok"}) == story
+
+    def test_without_a_size_is_for_all(self):
+        lab = lab_of(tokens=1, bulkheads={"all": NO_LINE})
+        lab.occupy("all", 8)
+        assert lab.tell({}) == "refused"
+
+    def test_keeps_every_rung_from_who_did_not_get_its_turn(self):
+        lab = lab_of("abc", tokens=60_000, bulkheads=LARGE)
+        lab.occupy("large", 100, 100)
+        assert lab.tell({}) == "line:30s line:30s line:30s refused"
+        assert lab.skips() == ["a full", "b full", "c full"]
+
+    def test_and_one_of_the_rung_are_both_taken(self):
+        lab = lab_of(tokens=60_000, bulkheads=LARGE, rungs={"a": ONE})
+        lab.occupy("large", 8, 99)
+        lab.occupy("a", 9)
+        call = lab.begin()
+        queue = call.next()
+        assert isinstance(queue, Queue)
+        assert lab.pause(queue) == "line:9s"
+        assert isinstance(call.next(), Send)
+        assert (lab.limit("large").running, lab.limit("a").running) == (2, 1)
+        call.report(judged("ok", "a"))
+        assert (lab.limit("large").running, lab.limit("a").running) == (1, 0)
+
+    def test_no_longer_binds_a_prompt_that_was_shrunk(self):
+        shrink = {"when": ["timeout_error"], "steps": ["drop_turns"]}
+        lab = lab_of(tokens=60_000, bulkheads=LARGE, shrink=shrink)
+        call = lab.begin()
+        send = call.next()
+        lab.occupy("large", 99)
+        lab.answer(send, "504")
+        lab.occupy("large", 99)
+        assert isinstance(call.next(), Send)
+        assert lab.limit("large").running == 2
+        call.abandon("cancelled")
+        assert lab.limit("large").running == 2
+
+    def test_costs_a_look_at_the_size_and_at_nothing_else(self):
+        lab = lab_of(tokens=60_000, bulkheads=LARGE)
+        lab.tell({"a": "ok"})
+        assert lab.cargo.measured > 0
+        assert lab.cargo.asked == []
+
+    @pytest.mark.parametrize("rungs", [{}, {"a": ONE}])
+    def test_that_is_not_there_costs_none(self, rungs):
+        lab = lab_of(tokens=60_000, rungs=rungs)
+        lab.tell({"a": "ok"})
+        assert (lab.cargo.measured, lab.cargo.asked) == (0, [])
+
+
+class TestATicket:
+    def test_is_held_from_before_the_attempt_to_its_end(self):
+        lab = lab_of("a", rungs={"a": ONE})
+        call = lab.begin()
+        send = call.next()
+        assert (isinstance(send, Send), lab.limit("a").running) == (True, 1)
+        lab.answer(send, "ok@5")
+        assert lab.idle()
+        assert isinstance(call.next(), Finish)
+
+    @pytest.mark.parametrize("answer", ["ok", "500", "504", "429:60", "429:3", "400", "401", "404", "too_long", "hang"])
+    def test_comes_back_whatever_the_answer(self, answer):
+        lab = lab_of("a", rungs={"a": ONE})
+        lab.tell({"a": answer})
+        assert lab.idle()
+
+    def test_is_not_held_while_the_call_waits(self):
+        lab = lab_of("ab", rungs={"a": ONE, "b": ONE}, retry={"tries": 2})
+        call = lab.begin()
+        for word in ("500", "500", "500", "500"):
+            while not isinstance(action := call.next(), Send):
+                assert lab.idle()
+                lab.pause(action)
+            assert not lab.idle()
+            lab.answer(action, word)
+        assert lab.idle()
+
+    def test_is_asked_for_anew_before_a_repeat_in_place(self):
+        lab = lab_of("a", rungs={"a": ONE})
+        call = lab.begin()
+        lab.answer(call.next(), "500")
+        lab.pause(call.next())
+        lab.occupy("a", 3)
+        assert lab.pause(call.next()) == "line:3s"
+        lab.answer(call.next(), "ok")
+        assert isinstance(call.next(), Finish)
+        assert queued(lab) == [None, 3]
+
+    def test_of_a_stream_comes_back_at_its_end_and_not_before(self):
+        lab = lab_of("a", kind=StreamLab, rungs={"a": ONE})
+        call = lab.begin()
+        call.next()
+        call.begin(begun("a"))
+        assert isinstance(call.next(), Begun)
+        lab.clock.advance(60)
+        assert lab.limit("a").running == 1
+        call.report(ended("complete", "a"))
+        assert lab.idle()
+
+    @pytest.mark.parametrize("end", ["cut", "overloaded_error"])
+    def test_of_a_stream_that_breaks_comes_back_before_another_rung_takes_over(self, end):
+        lab = lab_of("ab", kind=StreamLab, tokens=60_000, bulkheads={"large": {"over": 1, "at_once": 1}})
+        assert lab.tell({"a": f"~{end}", "b": "~complete"}, resume="restart") == "a~ b~ fallback:2"
+        assert lab.idle()
+
+    @pytest.mark.parametrize("outcome", ["cancelled", "failed"])
+    def test_comes_back_when_a_call_is_given_up_under_way(self, outcome):
+        lab = lab_of("a", rungs={"a": ONE})
+        call = lab.begin()
+        call.next()
+        call.abandon(outcome)
+        assert lab.idle()
+        lab = lab_of("a", rungs={"a": ONE})
+        call = lab.begin()
+        call.next()
+        call.begin(begun("a"))
+        call.next()
+        call.abandon(outcome, begun("a"))
+        assert lab.idle()
+
+    def test_is_given_up_with_its_place_in_line(self):
+        lab = lab_of("a", rungs={"a": ONE})
+        lab.occupy("a", 5)
+        call = lab.begin()
+        assert isinstance(call.next(), Queue)
+        assert lab.limit("a").waiting == 1
+        call.abandon("cancelled")
+        assert lab.limit("a").waiting == 0
+        lab.pass_time(5)
+        assert lab.idle()
+        assert call.route.outcome == "cancelled"
+
+    def test_that_came_while_the_call_was_given_up_goes_to_the_next(self):
+        lab = lab_of("a", rungs={"a": ONE})
+        lab.occupy("a", 5)
+        first, second = lab.begin(), lab.begin()
+        first.next()
+        place = second.next().place
+        lab.pass_time(5)
+        assert place.ticket is None
+        first.abandon("cancelled")
+        assert place.ticket is not None
+        assert isinstance(second.next(), Send)
+        second.report(judged("ok", "a"))
+        assert lab.idle()
+
+
+class TestTheTimeInLine:
+    def test_is_on_the_attempt_and_its_event_if_there_was_any(self):
+        lab = lab_of(rungs={"a": ONE, "b": ONE}, retry=NO_REPEAT)
+        lab.occupy("a", 5)
+        assert lab.tell({"a": "504", "b": "ok"}) == "line:5s a b fallback:2"
+        assert queued(lab) == [5, None]
+        assert [event.queued for event in lab.told(AttemptStarted)] == [5, None]
+
+    def test_is_no_part_of_the_attempts_own(self):
+        lab = lab_of(rungs={"a": ONE})
+        lab.occupy("a", 5)
+        lab.tell({"a": "ok@2"})
+        (attempt,) = lab.call.route.attempts
+        assert (attempt.queued, attempt.seconds) == (5, 2)
+
+    def test_is_part_of_the_deadline(self):
+        lab = lab_of("a", rungs={"a": ONE})
+        lab.occupy("a", 25)
+        lab.tell({"a": "ok"})
+        assert [send.timeout for send in lab.sends] == [95]
+
+    def test_leaves_the_last_rung_its_share(self):
+        lab = lab_of(rungs={"a": {"at_once": 1, "queue": "1h"}})
+        lab.occupy("a", 1000)
+        assert lab.tell({"a": "ok", "b": "ok"}) == "line:90s b fallback:1"
+        assert lab.skips() == ["a full"]
+        assert [send.timeout for send in lab.sends] == [30]
+
+    def test_leaves_an_attempt_time_to_live(self):
+        lab = lab_of("a", rungs={"a": {"at_once": 1, "queue": "1h"}})
+        lab.occupy("a", 119.9)
+        assert lab.tell({"a": "hang"}) == "line:110s refused"
+        assert lab.skips() == ["a full"]
+        assert lab.limit("a").waiting == 0
+        assert repr(lab.breaker("a")) == "<Breaker a: closed, 0 consecutive failures>"
+
+    def test_can_use_up_the_deadline_of_a_call_that_failed_before(self):
+        lab = lab_of(rungs={"b": {"at_once": 1, "queue": "1h"}}, retry={"passes": 1})
+        lab.occupy("b", 1000)
+        assert lab.tell({"a": "529@50"}) == "a line:60s exhausted:1"
+        assert lab.skips() == ["b full"]
+        assert lab.limit("b").waiting == 0
+
+    def test_has_no_end_without_a_deadline_but_that_of_the_line(self):
+        lab = lab_of("a", rungs={"a": {"at_once": 1, "queue": "1h"}}, retry={"deadline": "off"})
+        lab.occupy("a", 3599)
+        assert lab.tell({"a": "ok"}) == "line:3599s a primary:1"
+
+
+class TestATurnThatIsOfAnother:
+    """What is held for one rung is never used for the next."""
+
+    def test_comes_too_late_and_the_next_rungs_own_limit_holds(self):
+        lab = lab_of(rungs={"a": {"at_once": 1, "queue": "1h"}, "b": NO_LINE})
+        lab.occupy("a", 100)
+        lab.occupy("b", 1000)
+        assert lab.tell({}) == "line:90s refused"
+        assert lab.skips() == ["a full", "b full"]
+        assert lab.limit("a").waiting == 0
+
+    def test_is_given_back_when_a_circuit_opens_meanwhile(self):
+        lab = lab_of(rungs={"a": ONE})
+        lab.occupy("a", 5)
+        call = lab.begin()
+        queue = call.next()
+        lab.breaker("a").open()
+        lab.pause(queue)
+        send = call.next()
+        assert (send.candidate.rung.model, lab.skips()) == ("b", ["a open"])
+        assert lab.idle()
+
+    def test_and_when_others_took_the_probes_place(self):
+        lab = lab_of(rungs={"a": ONE})
+        lab.breaker("a").open()
+        lab.clock.advance(15)
+        lab.occupy("a", 5)
+        call = lab.begin()
+        queue = call.next()
+        lab.breaker("a").admit()
+        lab.pause(queue)
+        assert call.next().candidate.rung.model == "b"
+        assert lab.skips() == ["a probing"]
+        assert lab.idle()
+
+
+class TestTheCircuit:
+    def test_lends_no_probes_place_to_who_stands_in_line(self):
+        lab = lab_of("a", rungs={"a": ONE})
+        lab.breaker("a").open()
+        lab.clock.advance(15)
+        lab.occupy("a", 5)
+        call = lab.begin()
+        queue = call.next()
+        assert isinstance(queue, Queue)
+        assert (lab.breaker("a").state, lab.breaker("a").outlook()) == ("open", None)
+        lab.pause(queue)
+        assert isinstance(call.next(), Send)
+        assert lab.breaker("a").state == "half_open"
+
+    def test_that_is_open_is_not_stood_in_line_for(self):
+        lab = lab_of(rungs={"a": ONE})
+        lab.occupy("a", 5)
+        lab.breaker("a").open()
+        assert lab.tell({"b": "ok"}) == "b fallback:1"
+        assert lab.skips() == ["a open"]
+
+    def test_gives_no_last_resort_past_a_limit(self):
+        lab = lab_of("a", rungs={"a": ONE}, retry=NO_REPEAT)
+        lab.occupy("a", 60)
+        lab.breaker("a").open()
+        assert lab.tell({}) == "refused"
+        assert (lab.limit("a").running, lab.limit("a").waiting) == (1, 0)
+        lab.pass_time(60)
+        lab.breaker("a").close()
+        lab.breaker("a").open()
+        assert lab.tell({"a": "504"}) == "a exhausted:1"
+        assert lab.idle()
+
+    def test_gives_no_last_resort_for_want_of_a_turn(self):
+        lab = lab_of("ab", rungs={"a": NO_LINE}, retry=NO_REPEAT)
+        lab.occupy("a", 60)
+        lab.breaker("b").isolate()
+        assert lab.tell({}) == "refused"
+        assert lab.limit("a").running == 1
+
+
+class TestWhenNobodyTookIt:
+    def test_the_limits_are_told_with_the_circuits(self):
+        lab = lab_of("abc", rungs={"a": NO_LINE, "c": NO_LINE})
+        lab.occupy("a", 60)
+        lab.occupy("c", 60)
+        lab.breaker("b").isolate()
+        assert lab.tell({}) == "refused"
+        assert [(name, refusal.reason, refusal.why) for name, refusal in lab.finish.refusals] == [
+            ("a", "full", "a"),
+            ("b", "open", None),
+            ("c", "full", "c"),
+        ]
+
+    def test_a_failure_of_a_model_is_still_what_the_caller_is_shown(self):
+        lab = lab_of("ab", rungs={"b": NO_LINE}, retry=NO_REPEAT)
+        lab.occupy("b", 60)
+        assert lab.tell({"a": "529"}) == "a exhausted:1"
+
+
+def test_those_in_line_go_in_the_order_in_which_they_came():
+    lab = lab_of("a", rungs={"a": ONE})
+    lab.occupy("a", 1)
+    calls = [lab.begin() for _ in range(5)]
+    queues = [call.next() for call in calls]
+    lab.pass_time(1)
+    order = []
+    while len(order) < 5:
+        (turn,) = [n for n, queue in enumerate(queues) if queue.place.ticket is not None and n not in order]
+        order.append(turn)
+        assert isinstance(calls[turn].next(), Send)
+        calls[turn].report(judged("ok", "a"))
+    assert order == [0, 1, 2, 3, 4]
+    assert lab.idle()
