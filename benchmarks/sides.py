@@ -7,6 +7,7 @@ time, which leaves out what other programs take; nothing here waits, so it is wh
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable, Coroutine
@@ -18,11 +19,14 @@ from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, 
 
 from .timing import Block, timed
 
-__all__ = ["MODEL", "Answering", "AsyncSide", "NoOp", "Side", "SyncSide", "ask", "ask_raw", "good_answer"]
+__all__ = ["MODEL", "Answering", "AsyncSide", "NoOp", "Prompt", "Side", "SyncSide", "ask", "ask_raw", "good_answer"]
 
 T = TypeVar("T")
 Answering: TypeAlias = Callable[[httpx2.Request], httpx2.Response]
 """An upstream inside the process."""
+
+Prompt: TypeAlias = str | list[dict[str, Any]]
+"""What the user says, or all messages of a conversation."""
 
 MODEL = "claude-opus-5-5"
 _BODY = json.dumps(
@@ -46,7 +50,12 @@ def good_answer(_request: httpx2.Request | None = None) -> httpx2.Response:
     return httpx2.Response(200, content=_BODY, headers=_HEADERS)
 
 
-def ask(client: Any, prompt: str = "Hello?", **more: Any) -> Any:
+def _overloaded(_request: httpx2.Request) -> httpx2.Response:
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    return httpx2.Response(529, json=error, headers={"request-id": "req_overloaded"})
+
+
+def ask(client: Any, prompt: Prompt = "Hello?", **more: Any) -> Any:
     """One call; of an async client, its coroutine."""
     return _ask(client.messages, prompt, **more)
 
@@ -56,8 +65,9 @@ def ask_raw(client: Any) -> Any:
     return _ask(client.messages.with_streaming_response, "Hello?", stream=True)
 
 
-def _ask(messages: Any, prompt: str, **more: Any) -> Any:
-    return messages.create(model=MODEL, max_tokens=1000, messages=[{"role": "user", "content": prompt}], **more)
+def _ask(messages: Any, prompt: Prompt, **more: Any) -> Any:
+    said = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}]
+    return messages.create(model=MODEL, max_tokens=1000, messages=said, **more)
 
 
 class NoOp(Middleware):
@@ -103,8 +113,8 @@ class Side(Protocol):
     def calls(self, client: Any, prompt: str) -> Block:
         """Whole calls of a client, from the caller's arguments to the parsed message."""
 
-    def handling(self, middleware: Middleware, prompt: str) -> Block:
-        """Only what the middleware does with a real request whose answer is there already."""
+    def handling(self, middleware: Middleware, prompt: Prompt, *, overloaded: str | None = None, **more: Any) -> Block:
+        """Only what the middleware does with a real request whose answer is there already; one model's may be a 529."""
 
     def streams(self, client: Any) -> Block:
         """Whole streams, read event by event as the SDK parses them."""
@@ -137,14 +147,16 @@ class SyncSide:
         """Whole calls."""
         return timed(lambda: ask(client, prompt))
 
-    def handling(self, middleware: Middleware, prompt: str) -> Block:
+    def handling(self, middleware: Middleware, prompt: Prompt, *, overloaded: str | None = None, **more: Any) -> Block:
         """`handle` alone."""
-        captured = _Capture()
-        ask(self.client(captured), prompt)
+        captured, refused = _Capture(), _Capture()
+        with contextlib.suppress(anthropic.OverloadedError):
+            ask(self.client(refused, answer=_overloaded))
+        ask(self.client(captured), prompt, **more)
         request, response, handle = captured.request, captured.response, middleware.handle
 
-        def answer(_request: APIRequest) -> APIResponse[Any]:
-            return response  # type: ignore[no-any-return]
+        def answer(sent: APIRequest) -> APIResponse[Any]:
+            return refused.response if sent.options.json_data["model"] == overloaded else response  # type: ignore[index,no-any-return]
 
         return timed(lambda: handle(request, answer))
 
@@ -202,14 +214,16 @@ class AsyncSide:
         """Whole calls."""
         return self._timed(lambda: ask(client, prompt))
 
-    def handling(self, middleware: Middleware, prompt: str) -> Block:
+    def handling(self, middleware: Middleware, prompt: Prompt, *, overloaded: str | None = None, **more: Any) -> Block:
         """`handle_async` alone."""
-        captured = _Capture()
-        self._loop.run_until_complete(ask(self.client(captured), prompt))
+        captured, refused = _Capture(), _Capture()
+        with contextlib.suppress(anthropic.OverloadedError):
+            self._loop.run_until_complete(ask(self.client(refused, answer=_overloaded)))
+        self._loop.run_until_complete(ask(self.client(captured), prompt, **more))
         request, response, handle = captured.request, captured.response, middleware.handle_async
 
-        async def answer(_request: APIRequest) -> AsyncAPIResponse[Any]:
-            return response  # type: ignore[no-any-return]
+        async def answer(sent: APIRequest) -> AsyncAPIResponse[Any]:
+            return refused.response if sent.options.json_data["model"] == overloaded else response  # type: ignore[index,no-any-return]
 
         return self._timed(lambda: handle(request, answer))
 

@@ -23,6 +23,8 @@ _IMAGE = 1_600
 _PDF_CHARACTERS_PER_TOKEN = 40.0
 _DOCUMENT_ELSEWHERE = 20_000
 _MESSAGE = 4
+_CALL = 20
+_CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 _MAPPING = (dict, Mapping)  # asking for the first is much quicker
 
 
@@ -53,10 +55,10 @@ def tokens_of_block(block: Any) -> int:
         return tokens_of_content(block.get("text"))
     if kind == "tool_result":
         return _MESSAGE + tokens_of_content(block.get("content"))
-    if kind == "image":
-        return _IMAGE
-    if kind == "document":
-        return _tokens_of_document(block.get("source"))
+    if kind in _CALLS:
+        return _CALL + _tokens_of_fields(block.get("input"))
+    if kind in ("image", "document"):
+        return _IMAGE if kind == "image" else _tokens_of_document(block.get("source"))
     return _tokens_of_fields(block)
 
 

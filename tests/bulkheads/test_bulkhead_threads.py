@@ -190,6 +190,79 @@ def test_time_is_asked_without_the_lock():
     assert free == [True] * 3
 
 
+class Announced(type(Lab().bulkheads._notes)):
+    """Notes that tell when one of them has been left."""
+
+    def __init__(self):
+        super().__init__()
+        self.came = threading.Event()
+
+    def append(self, note):
+        super().append(note)
+        self.came.set()
+
+
+def test_a_call_that_comes_while_another_is_served_waits_for_its_own_answer(monkeypatch):
+    lab, answers = Lab(a=1, b=1), []
+    inside, go_on = threading.Event(), threading.Event()
+    real = Limit.take
+
+    def slow(limit, stub):
+        if limit is lab.limits["a"]:
+            inside.set()
+            go_on.wait(LONG)
+        real(limit, stub)
+
+    monkeypatch.setattr(Limit, "take", slow)
+    served = threading.Thread(target=lambda: lab.enter("a"), daemon=True)
+    served.start()
+    assert inside.wait(LONG)
+    lab.bulkheads._notes = notes = Announced()
+    notes.append((lambda: None, ()))  # in place of the one that is being done
+    notes.came.clear()
+    comes = threading.Thread(target=lambda: answers.append(lab.enter("b")), daemon=True)
+    comes.start()
+    assert notes.came.wait(LONG)
+    comes.join(0.05)  # it must not end now, so there is nothing else to wait for
+    assert answers == []
+    go_on.set()
+    comes.join(LONG)
+    served.join(LONG)
+    assert [type(answer) for answer in answers] == [Ticket]
+
+
+def test_a_turn_that_comes_while_its_owner_begins_to_wait_wakes_it(monkeypatch):
+    lab, woken = Lab(a=1), threading.Event()
+    held = lab.ticket("a")
+    place = lab.place("a")
+    other = threading.Thread(target=held.release, daemon=True)
+    real = Place.awaits_a_call
+
+    def interrupted(place, wake):
+        other.start()
+        other.join(0.05)  # it must not end now, so there is nothing else to wait for
+        real(place, wake)
+
+    monkeypatch.setattr(Place, "awaits_a_call", interrupted)
+    assert place.call_when_over(woken.set)
+    assert woken.wait(LONG)
+
+
+def test_another_thread_may_be_quicker_to_wake_an_owner():
+    class Emptied(type(Lab().bulkheads._woken)):
+        def __len__(self):
+            length = super().__len__()
+            self.clear()
+            return length
+
+    lab = Lab(a=1)
+    held = lab.ticket("a")
+    place = lab.place("a")
+    lab.bulkheads._woken = Emptied()
+    held.release()
+    assert place.ticket is not None
+
+
 class Abandoned:
     """Something whose finaliser acts on the bulkheads, like a stream that somebody dropped."""
 

@@ -144,11 +144,12 @@ def test_the_requested_model_is_sent_the_callers_own_request_in_every_pass():
     assert [send.load is None for send in lab.sends] == [True, False, True]
 
 
-class TestAPromptThatIsTooLong:
-    ROOM = {"a": 200, "b": 200, "c": 1000}
+ROOM = {"a": 200, "b": 200, "c": 1000}
 
+
+class TestAPromptThatIsTooLong:
     def test_goes_to_a_model_that_is_known_to_have_more_room(self):
-        lab = lab_of("abc", cargo=LabCargo(150, room=self.ROOM))
+        lab = lab_of("abc", cargo=LabCargo(150, room=ROOM))
         assert lab.tell({"a": "too_long", "c": "ok"}) == "a c fallback:2"
         assert lab.skips() == ["b unfit"]
         assert repr(lab.breaker("a")) == "<Breaker a: closed, 0 consecutive failures>"
@@ -159,11 +160,11 @@ class TestAPromptThatIsTooLong:
         assert lab.tell({"a": "too_long"}) == "a failed:1"
 
     def test_is_the_callers_error_if_those_with_more_room_cannot_answer(self):
-        lab = lab_of("abc", cargo=LabCargo(150, room=self.ROOM))
+        lab = lab_of("abc", cargo=LabCargo(150, room=ROOM))
         assert lab.tell({"a": "too_long", "c": "504"}) == "a c 3.75s c 7.5s c failed:1"
 
     def test_is_not_sent_to_that_model_again_in_a_later_pass(self):
-        lab = lab_of("abc", cargo=LabCargo(150, room=self.ROOM))
+        lab = lab_of("abc", cargo=LabCargo(150, room=ROOM))
         assert lab.tell({"a": "too_long", "c": "504 ok"}) == "a c 3.75s c fallback:3"
         assert lab.skips() == ["b unfit", "a unfit", "b unfit"]
 
@@ -174,7 +175,7 @@ class TestAPromptThatIsTooLong:
         assert lab.tell({"a": "529", "b": "too_long"}) == "a b exhausted:1"
 
     def test_is_measured_against_windows_that_are_known_to_be_too_small(self):
-        lab = lab_of("abc", cargo=LabCargo(500, room=self.ROOM))
+        lab = lab_of("abc", cargo=LabCargo(500, room=ROOM))
         assert lab.tell({"a": "529", "c": "ok"}) == "a c fallback:2"
         assert lab.skips() == ["b unfit"]
 

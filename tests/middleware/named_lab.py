@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from sdk_callers import FIRST, NO_REPEAT, AsyncCaller, SyncCaller, make_client, policy
@@ -71,3 +72,10 @@ class Lab:
 def attempts(route: Any) -> list[tuple[str, str, int | None, str | None]]:
     """Who was asked for what, and what came back."""
     return [(one.client, one.model, one.status, one.error_type) for one in route.attempts]
+
+
+def closed_port() -> str:
+    """An address where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -47,7 +47,11 @@ WIRES = {
         "https://aws-external-anthropic.us-east-1.api.aws/v1/messages",
         {"authorization": "AWS4-HMAC-SHA256 Credential=fake/", "anthropic-workspace-id": "wrkspc_1"},
     ),
-    "GoogleCloud": (SECOND, None, {"authorization": "Bearer fake"}),
+    "GoogleCloud": (
+        SECOND,
+        "https://claude.googleapis.com/v1/projects/fake/locations/global/workspaces/wrkspc_1/invoke/v1/messages",
+        {"authorization": "Bearer fake"},
+    ),
 }
 """For each platform a model as it is called there, the address that it is asked at, and what the request is signed with."""
 
@@ -135,8 +139,7 @@ class TestOnEveryPlatform:
         message = hop(name).create()
         assert message.content[0].text == "Hello."
         (request,) = wire.requests
-        if url is not None:
-            assert str(request.url) == url
+        assert str(request.url) == url
         for header, value in signed.items():
             assert request.headers[header].startswith(value)
         assert wire.sent["messages"] == HELLO

@@ -126,7 +126,12 @@ async def _run_async(runner: Any, thread: Any, story: _Story, *, streamed: bool)
 def wire(upstream: Any) -> list[tuple[str, str, int, int | None]]:
     """Each request for a message that arrived: its model, what it says of a thread, its messages, its status."""
     return [
-        (request.model, (request.body.get("thread") or {}).get("type", "-"), len(request.body["messages"]), request.status)
+        (
+            request.model,
+            (request.body.get("thread") or {}).get("type", "-"),
+            len(request.body["messages"]),
+            request.status,
+        )
         for request in upstream.requests
         if request.path == "/v1/messages"
     ]

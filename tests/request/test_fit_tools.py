@@ -71,6 +71,8 @@ def test_tools_that_the_api_runs_go_to_models_that_are_not_known_to_lack_them():
     assert fit(body, known(TO, server_tools=("code_execution",))).why == "tools: web_search is not taken"
     assert fit(body, known(TO, server_tools=("web_search",))).misfit is None
     assert fit(body, known(TO, server_tools=None)).misfit is None
+    fetch = sent(ASKED, tools=[{"type": "web_fetch_20260318", "name": "web_fetch"}])
+    assert fit(fetch, known(TO, server_tools=())).misfit is None  # of that one the API does not tell
 
 
 @pytest.mark.parametrize("platform", ["bedrock", "vertex", "google_cloud"])

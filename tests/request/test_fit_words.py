@@ -122,6 +122,13 @@ def test_a_tool_is_asked_for_behind_the_results_of_others():
     assert violations(done.body) == ()
 
 
+def test_an_instruction_is_all_there_is_where_nothing_was_said():
+    body = sent("claude-opus-5", [{"role": "user", "content": ""}], tools=TOOLS, tool_choice={"type": "any"})
+    (message,) = fit(body, NO_FORCE, adapt=True).body["messages"]
+    assert [block["type"] for block in message["content"]] == ["text"]
+    assert message["content"][0]["text"]
+
+
 @pytest.mark.parametrize("last", [{"role": "assistant", "content": [PAUSED]}, {"role": "user", "content": 5}, "user"])
 def test_a_tool_is_not_asked_for_where_the_user_does_not_speak_last(last):
     body = sent("claude-opus-5", [ASK, last], tools=TOOLS, tool_choice={"type": "any"})
@@ -179,6 +186,11 @@ def test_what_a_model_is_known_not_to_read_or_write_goes_nowhere(fields, why, ad
     assert fit(body, known("claude-opus-4-8", **UNABLE), adapt=adapt).why == why
     unknown = known("claude-opus-4-8", **dict.fromkeys(UNABLE))
     assert (fit(body, unknown).misfit, fit(body, unknown).changes) == (None, ())
+
+
+def test_an_image_is_no_pdf():
+    body = sent("claude-opus-4-6", [{"role": "user", "content": [IMAGE]}])
+    assert fit(body, known("claude-opus-4-8", pdfs=False)).misfit is None
 
 
 def test_a_form_that_the_rung_demands_is_sent():
