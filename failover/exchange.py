@@ -23,12 +23,14 @@ from .named import NamedClient
 from .opened import Opened
 from .recording import EXTENSION, attach, record
 from .request.body import cleaned, patched
-from .request.cargo import Cargo, Fitted
+from .request.cargo import Cargo, Fitted, sent_by_a_thread
+from .request.threads import Mark, Replay, marked
 from .sdk import (
     NO_RETRY_HEADER,
     as_plain,
     base_url_of,
     client_of,
+    forget_token,
     is_outermost,
     read_timeout,
     reads_events,
@@ -46,6 +48,7 @@ Answer: TypeAlias = Any
 """What came back: an `APIResponse`, an error, or whatever an inner middleware chose to return instead."""
 
 _OK = 200
+_UNAUTHORIZED = 401
 _BINARY = "vnd.amazon.eventstream"
 _FOREVER = float("inf")
 _ANSWERED = frozenset({"primary", "fallback"})
@@ -59,11 +62,13 @@ class Exchange:
         "_call_next",
         "_collects_if_it_can",
         "_destinations",
+        "_left_thread",
         "_named",
         "_now",
         "_own_timeout",
         "_plan",
         "_sent_at",
+        "_threaded",
         "_until",
         "body",
         "call",
@@ -86,6 +91,8 @@ class Exchange:
         request: APIRequest,
         body: dict[str, Any],
         call_next: Callable[..., Any],
+        *,
+        until: float | None = None,
     ) -> None:
         plan = prepared.plan
         rules = plan.policy.stream
@@ -111,6 +118,9 @@ class Exchange:
         """Where the call was made, once its answer is read elsewhere."""
         self.client: NamedClient | None = None
         """The client that sends now; `None`: the caller's own."""
+        self._threaded = bool(body.get("thread")) and sent_by_a_thread(request)
+        self._left_thread = False
+        """Whether what was sent last is a threaded turn that its thread will not hold."""
         self._collects_if_it_can = rules.collect_over is not None and self._is_to_be_collected(rules.collect_over)
         self.collects = self._collects_if_it_can
         """Whether a stream is read to its end here, for a caller who asked for none."""
@@ -122,6 +132,7 @@ class Exchange:
             self.cargo,
             least=0.0 if request.stream or self.collects else least_seconds(body),
             sdk_retries_taken=request.retries_taken,
+            until=until,
         )
 
     def next(self) -> Action:
@@ -140,6 +151,7 @@ class Exchange:
         self.client = self._named.get(candidate.client)
         load = cast("Fitted | None", send.load)
         body = self.body if load is None else load.body
+        self._left_thread = self._threaded and candidate.index > 0
         if self.takes_over is not None:
             model = self._destinations[candidate.index].model
             takes_a_beginning = model is not None and bool(model.prefill)
@@ -166,7 +178,13 @@ class Exchange:
         """Which client is to count the prompt for a rung, and in which body."""
         named = self._named.get(measure.candidate.client)
         client = client_of(self._call_next) if named is None else named.client
-        return client, patched(self.cargo.body, measure.candidate.rung)
+        body = patched(self.cargo.body, measure.candidate.rung)
+        model = self._destinations[measure.candidate.index].model
+        messages = body.get("messages")
+        if model is not None and model.prefill is False and isinstance(messages, list):
+            begun = bool(messages) and isinstance(messages[-1], dict) and messages[-1].get("role") == "assistant"
+            body["messages"] = messages[:-1] if begun else messages
+        return client, body
 
     def listen(self, http: httpx2.Response) -> Listening | None:
         """How to listen to a streamed answer; `None` if it is not of server-sent events, as from Bedrock."""
@@ -199,12 +217,31 @@ class Exchange:
             answer, outcome = self._ended_unseen(answer)
         else:
             outcome = judge_answer(answer, self.sent_model, self._plan.policy.errors)
+            if outcome.status == _UNAUTHORIZED:
+                forget_token(client_of(self._call_next) if self.client is None else self.client.client)
             if outcome.then == "return" and self.context is not None:  # no end for a stream that the caller is reading
                 outcome = judge_malformed(_OK, {}, self._plan.policy.errors)
             elif outcome.then == "return" and isinstance(answer, (APIResponse, AsyncAPIResponse)):
                 outcome = self._left_to_the_caller(answer.http_response, outcome)
+        if outcome.then == "return" and self._left_thread:
+            answer = self._marked(answer)
         self._answers.append(answer)
         self.call.report(outcome)
+
+    def mark(self) -> Mark | None:
+        """What marks the stream that is answering, if its thread will not hold it."""
+        return Mark(self.sent_model) if self._left_thread else None
+
+    def _marked(self, answer: Answer) -> Answer:
+        """An answer that has been read, marked for the SDK as one that its thread does not hold."""
+        if not isinstance(answer, (APIResponse, AsyncAPIResponse)) or not answer.http_response.is_stream_consumed:
+            return answer
+        try:
+            message = answer.http_response.json()
+            message = {**message, "usage": marked(message["usage"], self.sent_model)}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return answer
+        return as_plain(answer, self.request, json.dumps(message).encode())
 
     def _left_to_the_caller(self, http: httpx2.Response, outcome: Outcome) -> Outcome:
         """An answer that nobody here reads to its end."""
@@ -260,6 +297,7 @@ class Exchange:
         """
         route = self.recorded()
         if finish.outcome == "rethreaded":
+            Replay.expect(self._plan.model, self.call.deadline)
             raise thread_lost(client_of(self._call_next), base_url_of(self._call_next), route) from None
         if finish.attempt is None:
             raise circuit_open(finish, route, base_url_of(self._call_next)) from None

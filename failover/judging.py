@@ -48,8 +48,10 @@ def _judge_raised(error: Exception, model: str, rules: Mapping[str, ErrorRule]) 
         http = error.response
         body = http.content if http.is_stream_consumed else b""
         return judge_response(http.status_code, http.headers, body, model=model, rules=rules)
-    if isinstance(error.__cause__, httpx2.PoolTimeout):  # all connections of this client are in use: nobody was asked
-        return Outcome("neutral", "request", "raise", error_type="pool_timeout")
+    if isinstance(
+        error.__cause__, httpx2.PoolTimeout
+    ):  # all connections of this client are in use, and nobody was asked
+        return Outcome("neutral", "account", "next", error_type="pool_timeout")
     slow = isinstance(error, anthropic.APITimeoutError)
     return judge_failure("client_timeout_error" if slow else "connection_error", rules)
 

@@ -104,15 +104,17 @@ class Ladders:
     def _candidate(self, index: int, rung: Rung) -> Candidate:
         breaker = self._board.breaker(rung.model, rung.client)
         known = self._catalogue.find(rung.model)
+        limited = self._policy.limits.get((rung.client, rung.model))
+        limit = None
+        if limited is not None and limited.at_once is not None:
+            limit = self._bulkheads.limit(f"rung {breaker.name}", limited.at_once, limited.queue)
         return Candidate(
             index,
             rung,
             rung.client,
             breaker,
             bucket=known.bucket if known is not None else None,
-            limit=None
-            if rung.at_once is None
-            else self._bulkheads.limit(f"rung {breaker.name}", rung.at_once, rung.queue),
+            limit=limit,
             shrink=rung.shrink if "shrink" in rung.model_fields_set else self._policy.shrink,
         )
 

@@ -28,6 +28,7 @@ from .named import NamedClients
 from .policy import Policy, default_policy, load_policy
 from .request.body import guarded_body, is_bound_to_its_model
 from .request.cargo import sent_by_a_thread
+from .request.threads import Replay
 from .sdk import count_tokens, count_tokens_async, is_client, middleware_of
 from .sending import send, send_async
 from .telemetry import Hub, LogListener, SpanListener, TracerProvider
@@ -145,9 +146,10 @@ class Failover(Middleware):
         if body is None:
             return None
         self._second_runs.refuse(request)
+        until = Replay.taken(request, body)
         bound = "thread" in body and is_bound_to_its_model(body) and not sent_by_a_thread(request)
         prepared = self._ladders.of(body["model"], bound=bound, asynchronous=asynchronous)
-        return Exchange(prepared, self._services, request, body, call_next)
+        return Exchange(prepared, self._services, request, body, call_next, until=until)
 
     def ready_for(self, client: object) -> None:
         """Make sure that a client can be guarded: that the rungs' clients are there in its kind, sync or async.

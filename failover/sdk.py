@@ -29,6 +29,7 @@ __all__ = [
     "count_tokens",
     "count_tokens_async",
     "error_response",
+    "forget_token",
     "is_answer",
     "is_client",
     "is_outermost",
@@ -60,10 +61,8 @@ def is_answer(http: httpx2.Response) -> bool:
     return http.status_code // 100 == 2  # noqa: PLR2004 - that is what 2xx means
 
 
-_COUNTED = (
-    "model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed",
-    "mcp_servers", "context_management",
-)  # fmt: skip
+_COUNTED = ("model", "messages", "system", "tools", "mcp_servers")
+"""What has tokens to speak of; the rest of a request may be what a model does not take."""
 _LONGEST_COUNT = 5.0
 _PLATFORMS = {
     "BaseBedrockClient": "bedrock",
@@ -89,6 +88,15 @@ def platform_of(client: object) -> str | None:
     kinds = [kind.__name__ for kind in type(client).__mro__]
     named = next((_PLATFORMS[kind] for kind in kinds if kind in _PLATFORMS), None)
     return named or ("anthropic" if isinstance(client, (anthropic.Anthropic, anthropic.AsyncAnthropic)) else None)
+
+
+def forget_token(client: Any) -> None:
+    """After a 401: the next request gets a new token, where a client has a source of them. The SDK's own loop does so only
+    for answers that come to it.
+    """
+    cache = getattr(client, "_token_cache", None)
+    if cache is not None:
+        cache.invalidate()
 
 
 def count_tokens(client: Any, body: dict[str, Any], request: APIRequest) -> int | None:

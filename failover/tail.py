@@ -44,6 +44,7 @@ class Tail:
         self._given: bytearray | None = bytearray()
         self._so_far: Collected | None = None
         self._splice: Splice | None = None
+        self._mark = exchange.mark()
         self._failure: Exception | None = None
         self._from: tuple[str, str | None] = ("", None)
 
@@ -51,6 +52,8 @@ class Tail:
         """What the caller gets of these events."""
         if self._splice is not None:
             events = self._splice.rewrite(events)
+        if self._mark is not None:
+            events = self._mark.rewrite(events)
         if self._given is not None:
             self._given += events
             if len(self._given) > _MOST_KEPT:

@@ -93,9 +93,7 @@ _SENTENCES: dict[str, _Sentence] = {
     "less_than_equal": _bounded("at most", "le"),
     "string_too_short": lambda *_: "must not be empty",
     "string_too_long": lambda error, _: f"must have at most {error['ctx']['max_length']} characters",
-    "too_long": lambda error, _: (
-        f"must have at most {error['ctx']['max_length']} entries, not {error['ctx']['actual_length']}"
-    ),
+    "too_long": lambda error, _: f"must have at most {error['ctx']['max_length']} entries, not {len(error['input'])}",
     "value_error": lambda error, _: error["msg"].removeprefix("Value error, "),
 }
 

@@ -61,7 +61,14 @@ class Call:
     """Seconds until the answer to the last `Send` began; `None` before it has."""
 
     def __init__(
-        self, plan: Plan, services: Services, cargo: Cargo, *, least: float = 0.0, sdk_retries_taken: int = 0
+        self,
+        plan: Plan,
+        services: Services,
+        cargo: Cargo,
+        *,
+        least: float = 0.0,
+        sdk_retries_taken: int = 0,
+        until: float | None = None,
     ) -> None:
         """Begin a call.
 
@@ -71,6 +78,7 @@ class Call:
             cargo: the request. As long as nothing goes wrong, and there are no limits by size, it is asked nothing.
             least: seconds that an honest answer may need, when the policy stretches for long answers.
             sdk_retries_taken: how often the SDK's own loop had already run this call.
+            until: when it is to be over, if it goes on with another call that had a deadline.
         """
         now = services.now()
         retry = plan.policy.retry
@@ -84,8 +92,13 @@ class Call:
         self._sent_to: set[int] = set()
         self._cargo = cargo
         self._rungs = Rungs(plan, cargo)
-        self._admission = Admission(plan, cargo, self._rungs, now + self._patience)
+        self._admission = Admission(plan, cargo, self._rungs, now + self._patience if until is None else until)
         self._cause = Cause()
+
+    @property
+    def deadline(self) -> float:
+        """When no attempt starts any more."""
+        return self._admission.deadline
 
     def next(self) -> Action:
         """What to do now."""

@@ -169,10 +169,9 @@ class CallRecord:
 
     def skipped(self, candidate: Candidate, refusal: Refusal) -> None:
         """A rung was passed over."""
-        model = candidate.rung.model
-        self._skipped[model] = None
+        model, name = candidate.rung.model, candidate.circuit.name
+        self._skipped[name] = None
         self._told = True
-        name = candidate.circuit.name
         self._emit(
             ModelSkipped(self._number, model, name, refusal.state, refusal.retry_in, refusal.reason, refusal.why)
         )

@@ -36,7 +36,8 @@ class Attempt(NamedTuple):
             for part in (self.status, answer, self.request_id)
             if part is not None and part != str(self.status)
         ]
-        return f"{self.model}: {' '.join(parts)} ({self.seconds:.2f} s)"
+        place = self.model if self.client == "default" else f"{self.client}/{self.model}"
+        return f"{place}: {' '.join(parts)} ({self.seconds:.2f} s)"
 
 
 class Route(NamedTuple):
@@ -51,7 +52,7 @@ class Route(NamedTuple):
     served_model: str | None
     attempts: tuple[Attempt, ...]
     skipped: tuple[str, ...]
-    """Models that were passed over, each once."""
+    """Circuits that were passed over, each once: a model's id, or `client/model`."""
     waited: float
     """Seconds spent in waits."""
     resumed: Resumption | None = None

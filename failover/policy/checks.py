@@ -18,6 +18,7 @@ __all__ = [
     "ERROR_TYPES",
     "body_field",
     "client_name",
+    "contradicting_limits",
     "covers",
     "error_name",
     "longer",
@@ -162,6 +163,20 @@ def queue_before_nothing(at_once: int | None, *, written: bool) -> Found:
         yield ("queue",), "without `at_once` nobody waits, so `queue` says nothing: set `at_once`, or remove it"
 
 
+def contradicting_limits(ladders: Sequence[Sequence[Any]]) -> Found:
+    """A model on a client has one limit, whichever rungs lead there."""
+    said: dict[tuple[str, str], tuple[Any, str]] = {}
+    for number, rungs in enumerate(ladders):
+        for index, rung in enumerate(rungs):
+            if rung.at_once is None:
+                continue
+            here = f"ladders[{number}].rungs[{index}]"
+            limit, where = said.setdefault((rung.client, rung.model), ((rung.at_once, rung.queue), here))
+            if limit != (rung.at_once, rung.queue):
+                why = f"says another `at_once` or `queue` for {rung.model} than {where}: both share one limit, so write the same"
+                yield ("ladders", number, "rungs", index), why
+
+
 def body_field(name: str) -> str:
     """The name of a field of a request's body as given.
 
@@ -241,6 +256,7 @@ def unsound_patch(patch: Mapping[str, Any], *, written: bool) -> Found:
         ("model", "write it as the rung's own `model`"),
         ("messages", "it belongs to the call"),
         ("stream", "it belongs to the call"),
+        ("thread", "it belongs to the call"),
     ):
         if key in patch:
             yield ("set", key), f"`set` cannot change `{key}`: {why}"

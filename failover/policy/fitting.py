@@ -39,7 +39,11 @@ class Fit(Part):
 def _fit(value: Any) -> Any:
     if value is False:
         return {"mode": "off"}
-    return {"mode": value} if isinstance(value, str) else value
+    if isinstance(value, str):
+        return {"mode": value}
+    if isinstance(value, (dict, Fit)):
+        return value
+    raise ValueError(f"must be strict, adapt or off, or a mapping of mode and count_tokens, not {shown(value)}")
 
 
 FitOrWord = Annotated[Fit, BeforeValidator(_fit)]

@@ -277,6 +277,12 @@ class Policy(Part):
             asked = Rung.model_construct(model=model)  # whatever the caller asked for is the API's to judge
         return (asked, *(rung for rung in rungs if rung is not asked))
 
+    @functools.cached_property
+    def limits(self) -> Mapping[tuple[str, str], Rung]:
+        """For each (client, model) whose attempts are limited, a rung that says how: it binds all ladders."""
+        rungs = [rung for ladder in self.ladders for rung in ladder.rungs]
+        return {(rung.client, rung.model): rung for rung in rungs if rung.at_once is not None}
+
     @property
     def clients(self) -> frozenset[str]:
         """The names of all clients that rungs are on, besides the caller's own."""
@@ -295,6 +301,7 @@ class Policy(Part):
 
     @model_validator(mode="after")
     def _every_rule_can_fire(self) -> Self:
+        refuse(checks.contradicting_limits([ladder.rungs for ladder in self.ladders]))
         trip, deadline = self.breaker.trip, self.retry.deadline if self.retry.long_answers == "cut" else None
         if trip.hung_calls is not None:
             refuse(checks.past_deadline(("hung_calls", "older_than"), trip.hung_calls.older_than, deadline))

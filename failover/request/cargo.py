@@ -16,7 +16,7 @@ from failover.policy.fitting import Fit
 from failover.policy.shrinking import Shrink
 from failover.sdk import client_of, platform_of, reads_events
 
-from .body import patched
+from .body import is_bound_to_its_model, patched
 from .catalogue import Model
 from .fit import Destination, Draft, fitted
 from .shrink import shrunk
@@ -98,6 +98,10 @@ class Cargo:
         if misfit is not None:
             return misfit
         if fitting.fit.mode == "off":
+            if is_bound_to_its_model(self.body):
+                return Misfit(
+                    "unfit", "thread: another model does not have it", rethread=sent_by_a_thread(self._request)
+                )
             return Fitted(patched(self.body, to.rung), self._done)
         return self._fit(candidate, to)
 

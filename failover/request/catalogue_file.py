@@ -86,6 +86,10 @@ class Facts(Part):
     """Whether temperature, top_p and top_k are accepted, by any version of the API."""
     fast_mode: StrictBool | None = None
     priority_tier: StrictBool | None = None
+    inference_geo: StrictBool | None = None
+    """Whether a request may say where it is to be answered."""
+    system_messages: StrictBool | None = None
+    """Whether messages of the system may stand among the others."""
     structured_outputs: StrictBool | None = None
     images: StrictBool | None = None
     pdfs: StrictBool | None = None

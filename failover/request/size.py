@@ -19,7 +19,7 @@ _BYTES_PER_TOKEN = 3.5
 _SAMPLE = 256
 # An image has at most about this many (https://platform.claude.com/docs/en/build-with-claude/vision).
 _IMAGE = 1_600
-# A page of a PDF is text and an image of it (https://platform.claude.com/docs/en/build-with-claude/pdf-support).
+# A page of a PDF is text and an image of it, and it has one at least (https://platform.claude.com/docs/en/build-with-claude/pdf-support).
 _PDF_CHARACTERS_PER_TOKEN = 40.0
 _DOCUMENT_ELSEWHERE = 20_000
 _MESSAGE = 4
@@ -77,7 +77,7 @@ def _tokens_of_document(source: Any) -> int:
         return tokens_of_content(source.get("data"))
     if kind == "base64":
         data = source.get("data")
-        return int((len(data) if isinstance(data, str) else 0) / _PDF_CHARACTERS_PER_TOKEN) + 1
+        return max(_IMAGE, int((len(data) if isinstance(data, str) else 0) / _PDF_CHARACTERS_PER_TOKEN))
     if kind == "content":
         return tokens_of_content(source.get("content"))
     return _DOCUMENT_ELSEWHERE

@@ -93,7 +93,7 @@ def _skipped(event: ModelSkipped) -> None:
 
 def _started(event: AttemptStarted) -> None:
     cause = _cause_of(event.call)
-    if cause is None or cause.model == event.model or event.reason in {"primary", "retry"}:
+    if cause is None or cause.breaker == event.breaker or event.reason in {"primary", "retry"}:
         return
     fields = {
         "event": "switch",
@@ -107,18 +107,18 @@ def _started(event: AttemptStarted) -> None:
         fields |= {"skip_reason": cause.reason, "retry_in": cause.retry_in}
         _log.debug(
             "%s skipped (%s): trying %s",
-            cause.model,
+            cause.breaker,
             cause.reason,
-            event.model,
+            event.breaker,
             extra={"failover": fields},
         )
         return
     fields |= {"error_type": cause.error_type, "status": cause.status, "request_id": cause.request_id}
     _log.warning(
         "%s failed (%s): trying %s",
-        cause.model,
+        cause.breaker,
         _details(cause.error_type, status=cause.status, request_id=cause.request_id),
-        event.model,
+        event.breaker,
         extra={"failover": fields},
     )
 

@@ -7,14 +7,47 @@ from typing import Any
 
 import anthropic
 import anyio
-from sdk_callers import FIRST
+import httpx2
+from sdk_callers import FIRST, NO_REPEAT, ladder, policy, reply
 
 from failover.testing import FakeClock
 
-__all__ = ["LONG", "ClockThatFrees", "Gate", "idle", "limit_of", "occupy"]
+__all__ = [
+    "LARGE",
+    "LARGE_PROMPT",
+    "LONG",
+    "ClockThatFrees",
+    "Gate",
+    "alone",
+    "good",
+    "idle",
+    "limit_of",
+    "limited",
+    "occupy",
+]
 
 LONG = 20.0
 """Seconds after which something is taken to hang."""
+
+
+LARGE_PROMPT = [{"role": "user", "content": "word " * 60_000}]
+LARGE = {"large": {"over": "50k tokens", "at_once": 2, "queue": "30s"}}
+
+
+def limited(at_once=1, queue=0.0, *others, retry=NO_REPEAT, **parts):
+    """A policy on which the first model takes so many at once."""
+    first = {"model": FIRST, "at_once": at_once, "queue": queue}
+    return policy(ladders=ladder(first, *others), retry=retry, **parts)
+
+
+def alone(at_once=1, queue=0.0, **parts):
+    """The same without another model."""
+    return limited(at_once, queue, **parts)
+
+
+def good(_request):
+    """A wire on which all is well."""
+    return httpx2.Response(200, json=reply(FIRST))
 
 
 def limit_of(guard: Any, name: str = FIRST) -> Any:

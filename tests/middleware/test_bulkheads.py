@@ -1,54 +1,33 @@
-"""Bulkheads before a real client: who waits, who is let in, what the caller is told, and that every place comes back."""
+"""Bulkheads before a real client: who waits, who is let in, what the caller is told, and what is looked at for it."""
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import pickle
-import signal
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import anthropic
-import anyio
-import httpx2
 import pybreaker
 import pytest
-from anyio.lowlevel import checkpoint
-from bulkhead_places import LONG, ClockThatFrees, Gate, idle, limit_of, occupy
+from bulkhead_places import (
+    LARGE,
+    ClockThatFrees,
+    alone,
+    good,
+    idle,
+    limit_of,
+    limited,
+    occupy,
+)
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from sdk_callers import CALL, FIRST, NO_REPEAT, SECOND, ladder, make_client, policy, reply
-from stream_callers import streams_of
+from sdk_callers import FIRST, NO_REPEAT, SECOND, ladder, make_client, policy
 
 import failover
 from failover import Failover
-from failover.clock import SystemClock
 from failover.errors import BulkheadFull, CircuitOpen
-from failover.events import AttemptStarted, CallStarted, ModelSkipped
+from failover.events import AttemptStarted, CallStarted
 from failover.request import cargo as cargo_module
 from failover.testing import Fault
-
-LARGE_PROMPT = [{"role": "user", "content": "word " * 60_000}]
-LARGE = {"large": {"over": "50k tokens", "at_once": 2, "queue": "30s"}}
-
-
-def limited(at_once=1, queue=0.0, *others, retry=NO_REPEAT, **parts):
-    """A policy on which the first model takes so many at once."""
-    first = {"model": FIRST, "at_once": at_once, "queue": queue}
-    return policy(ladders=ladder(first, *others), retry=retry, **parts)
-
-
-def alone(at_once=1, queue=0.0, **parts):
-    """The same without another model."""
-    return limited(at_once, queue, **parts)
-
-
-async def in_line(guard, count):
-    """Until so many stand in line before the first model."""
-    while limit_of(guard).waiting < count:
-        await checkpoint()
 
 
 class TestAFullRung:
@@ -213,256 +192,6 @@ class TestTheLine:
         assert [attempt.queued for attempt in routes[-1].attempts] == [None, pytest.approx(0.25)]
 
 
-class TestManyAtOnce:
-    """On the machine's own clock: nobody can wait on one that moves only by hand while others work."""
-
-    def test_of_one_client_are_never_more_than_the_limit_and_no_fewer(self, connect):
-        caller = connect(alone(3, 3600), clock=SystemClock())
-        gate = Gate(3)
-        caller.client = caller.client.with_middleware(gate)
-        answers = caller.together(24)
-        assert [answer.model for answer in answers] == [FIRST] * 24
-        assert gate.most == 3
-        assert idle(caller.guard)
-
-    def test_fail_over_under_the_limit_of_the_target(self, connect, fake_claude):
-        second = {"model": SECOND, "at_once": 2, "queue": 3600}
-        caller = connect(policy(ladders=ladder(second), retry=NO_REPEAT), clock=SystemClock())
-        gate = Gate(2, only=SECOND)
-        caller.client = caller.client.with_middleware(gate)
-        fake_claude.fail(FIRST, 529)
-        assert [answer.model for answer in caller.together(20)] == [SECOND] * 20
-        assert gate.most == 2
-        assert idle(caller.guard)
-
-    def test_large_ones_wait_and_small_ones_do_not(self, connect):
-        caller = connect(policy(retry=NO_REPEAT, bulkheads=LARGE), clock=SystemClock())
-        one, other = occupy(caller.guard, "large"), occupy(caller.guard, "large")
-        assert [answer.model for answer in caller.together(10)] == [FIRST] * 10
-        one.release()
-        other.release()
-        gate = Gate(2)
-        caller.client = caller.client.with_middleware(gate)
-        assert [answer.model for answer in caller.together(10, messages=LARGE_PROMPT)] == [FIRST] * 10
-        assert gate.most == 2
-        assert idle(caller.guard)
-
-    def test_in_threads_and_in_several_event_loops_are_under_one_limit(self):
-        guard = Failover(alone(4, 3600))
-        gate = Gate(4)
-
-        def in_threads(_):
-            with make_client("http://test", asynchronous=False, answer=good) as client:
-                wrapped = failover.wrap(client, guard).with_middleware(gate)
-                with ThreadPoolExecutor(8) as pool:
-                    return list(pool.map(lambda _: wrapped.messages.create(**CALL).model, range(40)))
-
-        def in_a_loop(_):
-            async def main():
-                async with make_client("http://test", asynchronous=True, answer=good) as client:
-                    wrapped = failover.wrap(client, guard).with_middleware(gate)
-                    got = await asyncio.gather(*[wrapped.messages.create(**CALL) for _ in range(40)])
-                    return [message.model for message in got]
-
-            return anyio.run(main)
-
-        with ThreadPoolExecutor(4) as pool:
-            work = [in_threads, in_a_loop, in_a_loop, in_a_loop]
-            answers = list(pool.map(lambda one: one(None), work, timeout=60))
-        assert answers == [[FIRST] * 40] * 4
-        assert gate.most == 4
-        assert idle(guard)
-
-
-class TestAStreamKeepsItsPlace:
-    @pytest.fixture
-    def streams(self, connect):
-        caller = connect(limited(1, 0, SECOND))
-        return caller, streams_of(caller)
-
-    def test_until_it_has_been_read(self, streams):
-        caller, reader = streams
-        stream = reader.open()
-        reader.take(stream, 2)
-        assert limit_of(caller.guard).running == 1
-        assert caller.create().model == SECOND
-        assert reader.rest(stream).error is None
-        assert idle(caller.guard)
-        assert caller.create().model == FIRST
-
-    def test_until_it_is_closed(self, streams):
-        caller, reader = streams
-        stream = reader.open()
-        reader.take(stream, 2)
-        reader.close(stream)
-        assert idle(caller.guard)
-
-    def test_until_it_is_closed_unread(self, streams):
-        caller, reader = streams
-        stream = reader.open()
-        assert limit_of(caller.guard).running == 1
-        reader.close(stream)
-        assert idle(caller.guard)
-
-    @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-    def test_until_it_is_dropped(self, streams):
-        caller, reader = streams
-        stream = reader.open()
-        assert limit_of(caller.guard).running == 1
-        del stream
-        gc.collect()
-        assert idle(caller.guard)
-
-    @pytest.mark.parametrize("fault", [{"cut": True}, {"error_event": "overloaded_error"}, {"end_without_stop": True}])
-    def test_until_it_breaks(self, streams, fake_claude, fault):
-        caller, reader = streams
-        fake_claude.fail(FIRST, **fault)
-        reading, _ = reader.read()
-        assert reading.error is not None
-        assert idle(caller.guard)
-
-    @pytest.mark.parametrize("fault", [{"status": 529}, {"error_event": "overloaded_error", "after_events": 0}])
-    def test_until_another_model_takes_over_before_its_first_content(self, streams, fake_claude, fault):
-        caller, reader = streams
-        fake_claude.fail(FIRST, **fault)
-        stream = reader.open()
-        assert limit_of(caller.guard).running == 0
-        assert reader.rest(stream).error is None
-        assert idle(caller.guard)
-
-    def test_until_another_model_takes_over_in_the_middle(self, connect, fake_claude):
-        second = {"model": SECOND, "at_once": 1, "queue": 0}
-        a_policy = policy(
-            ladders=ladder({"model": FIRST, "at_once": 1, "queue": 0}, second),
-            retry=NO_REPEAT,
-            stream={"on_interrupt": "restart"},
-        )
-        caller = connect(a_policy)
-        reader = streams_of(caller)
-        fake_claude.fail(FIRST, cut=True)
-        reading, stream = reader.read()
-        assert (reading.error, failover.route(stream).served_model) == (None, SECOND)
-        assert idle(caller.guard)
-        assert limit_of(caller.guard, SECOND).running == 0
-
-    def test_also_when_it_is_collected_for_a_call_without_streaming(self, connect, fake_claude):
-        caller = connect(limited(1, 0, SECOND, stream={"collect_over": 100}))
-        assert caller.create(max_tokens=200).model == FIRST
-        assert fake_claude.requests[0].body["stream"] is True
-        assert idle(caller.guard)
-
-
-class TestWhoGivesUp:
-    def test_in_line_by_ctrl_c_leaves_it(self, connect):
-        clock = ClockThatFrees()
-        caller = connect(alone(1, 30), clock=clock)
-        caller.create()
-        ticket = occupy(caller.guard)
-
-        def interrupt():
-            raise KeyboardInterrupt
-
-        clock.after(3, interrupt)
-        error = caller.error()
-        assert type(error) is KeyboardInterrupt
-        assert failover.route(error).outcome == "cancelled"
-        assert limit_of(caller.guard).waiting == 0
-        ticket.release()
-        assert caller.create().model == FIRST
-
-    def test_in_line_by_a_real_signal_leaves_it(self, fake_claude):
-        guard = Failover(alone(1, 3600))
-        with make_client(fake_claude.url, asynchronous=False) as client:
-            wrapped = failover.wrap(client, guard)
-            wrapped.messages.create(**CALL)
-            ticket = occupy(guard)
-            main, stopped = threading.main_thread().ident, threading.Event()
-
-            def press():
-                while limit_of(guard).waiting == 0 and not stopped.wait(0.001):
-                    pass
-                signal.pthread_kill(main, signal.SIGINT)
-
-            presser = threading.Thread(target=press)
-            presser.start()
-            try:
-                with pytest.raises(KeyboardInterrupt):
-                    wrapped.messages.create(**CALL)
-            finally:
-                stopped.set()
-                presser.join()
-            assert limit_of(guard).waiting == 0
-            ticket.release()
-            assert wrapped.messages.create(**CALL).model == FIRST
-        assert idle(guard)
-
-    def test_in_line_by_cancellation_leaves_it_to_the_next(self, fake_claude):
-        guard = Failover(alone(1, 3600))
-
-        async def main():
-            async with make_client(fake_claude.url, asynchronous=True) as client:
-                wrapped = failover.wrap(client, guard)
-                await wrapped.messages.create(**CALL)
-                ticket = occupy(guard)
-                tasks = []
-                for number in range(3):
-                    tasks.append(asyncio.ensure_future(wrapped.messages.create(**CALL)))
-                    with anyio.fail_after(LONG):
-                        await in_line(guard, number + 1)
-                for task in tasks[:2]:
-                    task.cancel()
-                assert [type(got) for got in await asyncio.gather(*tasks[:2], return_exceptions=True)] == [
-                    asyncio.CancelledError
-                ] * 2
-                assert limit_of(guard).waiting == 1
-                ticket.release()
-                with anyio.fail_after(LONG):
-                    assert (await tasks[2]).model == FIRST
-
-        anyio.run(main)
-        assert idle(guard)
-
-    def test_whose_turn_has_just_come_passes_it_on(self, fake_claude):
-        guard = Failover(alone(1, 3600))
-
-        async def main():
-            async with make_client(fake_claude.url, asynchronous=True) as client:
-                wrapped = failover.wrap(client, guard)
-                await wrapped.messages.create(**CALL)
-                ticket = occupy(guard)
-                task = asyncio.ensure_future(wrapped.messages.create(**CALL))
-                with anyio.fail_after(LONG):
-                    await in_line(guard, 1)
-                ticket.release()
-                assert limit_of(guard).running == 1
-                task.cancel()  # before it could wake up
-                with pytest.raises(asyncio.CancelledError):
-                    await task
-                assert idle(guard)
-                assert (await wrapped.messages.create(**CALL)).model == FIRST
-
-        anyio.run(main)
-
-    def test_under_way_gives_its_place_back(self, fake_claude):
-        guard = Failover(alone(1, 0))
-        fake_claude.script(FIRST, [Fault(hang=30)])
-
-        async def main():
-            async with make_client(fake_claude.url, asynchronous=True) as client:
-                wrapped = failover.wrap(client, guard)
-                task = asyncio.ensure_future(wrapped.messages.create(**CALL))
-                with anyio.fail_after(LONG):
-                    while not fake_claude.count():  # noqa: ASYNC110 - it is another thread that counts
-                        await anyio.sleep(0.001)
-                assert limit_of(guard).running == 1
-                task.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await task
-                assert idle(guard)
-
-        anyio.run(main)
-
-
 class TestOneLimit:
     def test_is_of_a_model_whichever_ladder_it_stands_on(self, connect):
         first = {"model": FIRST, "at_once": 1, "queue": 0}
@@ -475,6 +204,16 @@ class TestOneLimit:
         assert caller.create().model == SECOND
         assert len(caller.guard.bulkheads.limits()) == 1
         ticket.release()
+
+    def test_is_also_of_who_asks_for_the_model_itself(self, connect):
+        first = {"model": FIRST, "at_once": 1, "queue": 0}
+        ladders = [{"match": "claude-opus-*", "rungs": [first]}, {"match": "claude-haiku-*", "rungs": [SECOND]}]
+        caller = connect(policy(ladders=ladders, retry=NO_REPEAT))
+        caller.create()
+        ticket = occupy(caller.guard)
+        assert caller.create().model == SECOND
+        ticket.release()
+        assert caller.create().model == FIRST
 
     def test_is_shared_by_all_clients_of_a_guard(self, connect):
         one = connect(alone())
@@ -503,11 +242,6 @@ class TestOneLimit:
         caller.client, ours = backup, caller.client
         caller.close()
         caller.client = ours
-
-
-def good(_request):
-    """A wire on which all is well."""
-    return httpx2.Response(200, json=reply(FIRST))
 
 
 class TestWhatIsLookedAt:
@@ -569,54 +303,3 @@ class TestWhatIsLookedAt:
         fake_claude.script(FIRST, [Fault(status=529)])
         assert caller.create().model == SECOND
         assert looks.count("fitted") == 1
-
-
-def faults_of_all_kinds():
-    return [
-        None,
-        Fault(status=500),
-        Fault(status=529),
-        Fault(status=504),
-        Fault(status=429, retry_after=1),
-        Fault(status=429, retry_after=60),
-        Fault(drop=True),
-        Fault(malformed="html"),
-        Fault(cut=True),
-        Fault(error_event="overloaded_error", after_events=0),
-        Fault(end_without_stop=True),
-    ]
-
-
-def test_nothing_leaks_after_a_thousand_calls_of_all_kinds(connect, fake_claude):
-    never = {"trip": {"consecutive_failures": 1_000_000, "failure_rate": "off"}}
-    large = {"large": {"over": "1 tokens", "at_once": 3, "queue": "1s"}}
-    second = {"model": SECOND, "at_once": 2, "queue": "1s"}
-    a_policy = limited(2, 1.0, second, retry={"budget": "off"}, breaker=never, bulkheads=large)
-    skips = []
-    caller = connect(a_policy, listeners=[lambda event: skips.append(event) if type(event) is ModelSkipped else None])
-    reader = streams_of(caller)
-    caller.create()
-    ways = [
-        caller.attempt,
-        lambda: caller.attempt(max_tokens="many"),
-        reader.read,
-        lambda: reader.close(reader.open()),
-        caller.first_text,
-        caller.stream,
-    ]
-    faults = faults_of_all_kinds()
-    for number in range(1000):
-        caller.board[FIRST].close()
-        others = [occupy(caller.guard) for _ in range(2 if number % 7 == 0 else 0)]
-        fake_claude.script(FIRST, [faults[number % len(faults)]])
-        try:
-            ways[number % len(ways)]()
-        except anthropic.APIError:
-            pass
-        finally:
-            for ticket in others:
-                ticket.release()
-        fake_claude.script(FIRST, [])
-        assert idle(caller.guard), number
-    assert fake_claude.count(FIRST) > 700
-    assert "full" in {skip.reason for skip in skips}

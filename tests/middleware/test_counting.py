@@ -66,7 +66,7 @@ class TestACount:
 
     def test_names_the_model_that_it_is_for_and_sends_nothing_but_what_counts(self, overloaded, fake_claude):
         caller, _ = overloaded(fit=COUNTED)
-        caller.create(model=ASKED, messages=prompt(150_000), system="Be brief.", temperature=0.5)
+        caller.create(model=ASKED, messages=prompt(150_000), system="Be brief.", metadata={"user_id": "u1"})
         (counted,) = [request for request in fake_claude.requests if request.path == COUNT]
         assert (counted.model, counted.status) == (SMALL, 200)
         assert set(counted.body) == {"model", "messages", "system"}

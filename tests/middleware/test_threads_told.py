@@ -107,20 +107,3 @@ def test_whoever_stands_outside_can_read_the_route_from_the_error(connect, fake_
     assert "failover" in str(error)
     assert error.request_id is None
     assert str(error.request.url).endswith("/v1/messages")
-
-
-def test_no_budget_for_retries_is_used_up(connect, fake_claude):
-    """A hop is free, and so is the question that comes before it."""
-    caller = connect(policy(retry={**NO_REPEAT, "budget": {"ratio": "1%", "min_per_second": 1}}))
-    for _ in range(5):
-        loop = run_loop(caller, calls=2, before={2: lambda: fake_claude.fail(FIRST, 529), 3: fake_claude.heal})
-        assert loop.error is None
-        assert loop.models[1] == SECOND
-        caller.board.breaker(FIRST).close()
-
-
-def test_the_circuit_of_its_model_counts_every_failure(tell, connect):
-    told = []
-    tell(listeners=[told.append])
-    failures = [event for event in told if isinstance(event, AttemptFinished) and event.verdict == "failure"]
-    assert [event.model for event in failures] == [FIRST, FIRST]

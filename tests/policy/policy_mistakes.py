@@ -267,6 +267,18 @@ ACROSS = [
         "ladders: [{match: a, rungs: [b, {model: b, shrink: off}]}]",
         "3:33: ladders[0].rungs[1]: rung `b` stands twice",
     ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, at_once: 2}]}, {match: c, rungs: [d, {model: b, at_once: 3}]}]",
+        "3:78: ladders[1].rungs[1]: says another `at_once` or `queue` for b than ladders[0].rungs[0]: both share one limit",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, at_once: 2}, {model: b, set: {speed: null}, at_once: 2, queue: 5s}]}]",
+        "3:54: ladders[0].rungs[1]: says another `at_once` or `queue` for b than ladders[0].rungs[0]",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, set: {thread: null}}]}]",
+        "3:55: ladders[0].rungs[0].set.thread: `set` cannot change `thread`: it belongs to the call",
+    ),
     ("ladders: [{match: a, rungs: [b, c, b]}]", "3:36: ladders[0].rungs[2]: rung `b` stands twice"),
     ("ladders: [{match: 'a[bc]', rungs: []}]", "3:19: ladders[0].match: 'a[bc]' has a bracket ... `*`"),
     ("ladders: [{match: 'a*b*c*d*e*f*', rungs: []}]", "3:19: ladders[0].match:  ... more than 5 `*`"),

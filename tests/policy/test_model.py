@@ -84,6 +84,20 @@ def test_the_requested_model_on_another_client_is_another_rung(elsewhere):
     assert policy.rungs_for("a") == (Rung(model="a"), elsewhere)
 
 
+def test_a_limit_is_of_a_place_and_may_be_written_once_or_the_same_each_time():
+    limited = Rung(model="a", at_once=2, queue=5)
+    ladders = (
+        Ladder(match="x*", rungs=(limited, Rung(model="a", client="eu", at_once=3))),
+        Ladder(match="y*", rungs=("a",)),
+        Ladder(match="z*", rungs=(Rung(model="a", set={"speed": None}, at_once=2, queue=5),)),
+    )
+    limits = _policy(ladders=ladders).limits
+    assert {place: (rung.at_once, rung.queue) for place, rung in limits.items()} == {
+        ("default", "a"): (2, 5),
+        ("eu", "a"): (3, 30),
+    }
+
+
 def test_one_model_may_stand_on_several_clients_of_one_ladder():
     rungs = (Rung(model="a"), Rung(model="a", client="bedrock"), Rung(model="a", client="eu"))
     assert _policy(ladders=(Ladder(match="*", rungs=rungs),)).clients == {"bedrock", "eu"}

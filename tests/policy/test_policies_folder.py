@@ -26,12 +26,13 @@ def _rungs(policy: Policy) -> int:
     return 1 + max(len(ladder.rungs) for ladder in policy.ladders)
 
 
-def test_the_folder_has_the_four_policies():
+def test_the_folder_has_the_five_policies():
     assert [file.name for file in FILES] == [
         "default.yaml",
         "interactive.yaml",
         "multi-cloud.yaml",
         "patient-batch.yaml",
+        "shrink-on-timeout.yaml",
     ]
 
 

@@ -35,12 +35,12 @@ REFUSED = {
     "claude-sonnet-5": OF_5 | {"speed_fast"},
     "claude-fable-5": OF_5 | NO_OFF | {"speed_fast"},
     "claude-opus-4-8": OF_5 | {"fallbacks_list"},
-    "claude-opus-4-7": OF_5 | {"speed_fast"},
-    "claude-opus-4-6": OF_4_6,
-    "claude-sonnet-4-6": OF_4_6 | {"speed_fast"},
-    "claude-opus-4-5": OF_4_5,
-    "claude-sonnet-4-5": OF_4_5 | EFFORTS,
-    "claude-haiku-4-5": OF_4_5 | EFFORTS,
+    "claude-opus-4-7": OF_5 | {"speed_fast", "system_message"},
+    "claude-opus-4-6": OF_4_6 | {"system_message"},
+    "claude-sonnet-4-6": OF_4_6 | {"speed_fast", "system_message"},
+    "claude-opus-4-5": OF_4_5 | {"inference_geo", "system_message"},
+    "claude-sonnet-4-5": OF_4_5 | EFFORTS | {"inference_geo", "system_message"},
+    "claude-haiku-4-5": OF_4_5 | EFFORTS | {"inference_geo", "system_message"},
     "claude-unheard-of": set(),
 }  # fmt: skip
 

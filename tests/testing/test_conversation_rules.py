@@ -142,7 +142,8 @@ def words(model, messages, **more):
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("messages", GOOD.values(), ids=GOOD)
 def test_a_conversation_in_order_is_taken(messages, model):
-    assert words(model, messages) == []
+    refused = ["role 'system' is not supported"] if SYSTEM in messages and model == "claude-haiku-4-5" else []
+    assert [said.partition(": ")[2].partition(" on")[0] for said in words(model, messages)] == refused
 
 
 @pytest.mark.parametrize("model", MODELS)

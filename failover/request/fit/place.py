@@ -92,7 +92,8 @@ def geography(draft: Draft) -> str | None:
     (https://platform.claude.com/docs/en/manage-claude/data-residency). Anywhere is no promise.
     """
     wished = draft.get("inference_geo")
-    if not wished or draft.to.whole_api or draft.pins("inference_geo"):
+    taken = draft.to.whole_api and (draft.model is None or draft.model.inference_geo is not False)
+    if not wished or taken or draft.pins("inference_geo"):
         return None
     if wished == "global":
         draft.drop("inference_geo", "not to be had there")

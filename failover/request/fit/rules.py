@@ -35,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     words.citations,
     words.structured_output,
     words.sampling,
+    words.system_messages,
     words.prefill,
     words.forced_tool,
     thinking.max_tokens,
@@ -51,10 +52,13 @@ thinking is off; what limits `max_tokens` before the budget within it."""
 
 def fitted(draft: Draft) -> Misfit | Unmeasured | None:
     """Make the draft fit its destination: `None` once it does, or why it cannot."""
+    rethread: Misfit | None = None
     for rule in RULES:
         found = rule(draft)
         if isinstance(found, str):
             return Misfit("unfit", found)
-        if found is not None:
+        if isinstance(found, Misfit) and found.rethread:
+            rethread = found  # of use only to who could take the whole conversation
+        elif found is not None and not (rethread and isinstance(found, Unmeasured)):
             return found
-    return None
+    return rethread

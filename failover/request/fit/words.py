@@ -71,6 +71,21 @@ def _text(block: Any) -> str | None:
     return said if isinstance(said, str) else None
 
 
+def system_messages(draft: Draft) -> str | None:
+    """Messages of the system among the others, which older models do not take
+    (https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages).
+    """
+    if draft.model is None or draft.model.system_messages is not False:
+        return None
+    messages = draft.body.get("messages")
+    roles = (
+        [message.get("role") for message in messages if isinstance(message, Mapping)]
+        if isinstance(messages, list)
+        else ()
+    )
+    return "system_message: one among the messages is not taken" if "system" in roles else None
+
+
 def forced_tool(draft: Draft) -> str | None:
     """A tool that must be called: some models take only `auto` and `none`
     (https://platform.claude.com/docs/en/agents-and-tools/tool-use/define-tools#forcing-tool-use).

@@ -57,6 +57,9 @@ def conversation_violations(
     yield from binding_violations(body, model)
     if model is not None and (body.get("thinking") or {}).get("type") == "enabled":
         yield from _thought_before(turns)
+    roles = [message.get("role") for message in body.get("messages") or ()]
+    if model is not None and not model.system_messages and "system" in roles:
+        yield Violation(f"messages.{roles.index('system')}: role 'system' is not supported on this model")
     prefilled = turns and turns[-1].role == "assistant" and _is_prefill(turns[-1])
     if prefilled and model is not None and not model.prefill and body.get("fallback_credit_token") is None:
         yield Violation(

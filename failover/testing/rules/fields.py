@@ -36,6 +36,8 @@ def field_violations(
     yield from _sampling(body, model, version)
     yield from _tools(body, model)
     yield from _fallbacks(body, model, betas)
+    if body.get("inference_geo") is not None and not model.geography:
+        yield Violation("inference_geo: not supported for this model.")
     if body.get("thread") is not None and _THREADS not in betas:
         yield Violation(f"thread: {_EXTRA}")
 

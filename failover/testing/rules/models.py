@@ -46,6 +46,12 @@ class KnownModel:
     refused_tools: tuple[str, ...] = ()
     refused_advisors: tuple[str, ...] = ()
     fallbacks: bool = True
+    geography: bool = True
+    """Whether it takes `inference_geo`
+    (https://platform.claude.com/docs/en/build-with-claude/data-residency)."""
+    system_messages: bool = True
+    """Whether messages of the system may stand among the others
+    (https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages)."""
     reads: tuple[str, ...] | None = None
     """Whose bound thinking blocks it reads. `None`: it checks no binding, and drops what it cannot read."""
 
@@ -75,7 +81,7 @@ MODELS: tuple[KnownModel, ...] = (
         off_up_to="high",
         forced_tool=False,
         refused_tools=_COMPUTER,
-        refused_advisors=("claude-opus-4-8", "claude-opus-4-7", "claude-sonnet-5"),
+        refused_advisors=("claude-opus-4-8", "claude-opus-4-7", "claude-sonnet-5", "claude-haiku-5-5"),
         reads=("claude-sonnet-5-5",),
     ),
     KnownModel(
@@ -99,7 +105,7 @@ MODELS: tuple[KnownModel, ...] = (
     KnownModel("claude-fable-5", "fable", "2026-06-09", thinking=("adaptive",)),
     KnownModel("claude-mythos-5", "mythos", "2026-06-09", thinking=("adaptive",)),
     KnownModel("claude-opus-4-8", "opus", "2026-05-28", thinking=("adaptive", "disabled"), fast="yes"),
-    KnownModel("claude-opus-4-7", "opus", "2026-04-16", thinking=("adaptive", "disabled")),
+    KnownModel("claude-opus-4-7", "opus", "2026-04-16", thinking=("adaptive", "disabled"), system_messages=False),
     KnownModel(
         "claude-mythos-preview",
         "mythos",
@@ -114,6 +120,7 @@ MODELS: tuple[KnownModel, ...] = (
         "2026-02-17",
         thinking=("adaptive", "disabled", "enabled"),
         efforts=_PARTLY,
+        system_messages=False,
         sampling=True,
     ),
     KnownModel(
@@ -122,6 +129,7 @@ MODELS: tuple[KnownModel, ...] = (
         "2026-02-05",
         thinking=("adaptive", "disabled", "enabled"),
         efforts=_PARTLY,
+        system_messages=False,
         sampling=True,
         fast="ignored",
     ),
@@ -135,6 +143,8 @@ MODELS: tuple[KnownModel, ...] = (
         thinking=("disabled", "enabled"),
         efforts=("low", "medium", "high"),
         prefill=True,
+        geography=False,
+        system_messages=False,
         sampling=True,
     ),
     KnownModel(
@@ -147,6 +157,8 @@ MODELS: tuple[KnownModel, ...] = (
         thinking=("disabled", "enabled"),
         efforts=(),
         prefill=True,
+        geography=False,
+        system_messages=False,
         sampling=True,
     ),
     KnownModel(
@@ -161,6 +173,8 @@ MODELS: tuple[KnownModel, ...] = (
         thinking=("disabled", "enabled"),
         efforts=(),
         prefill=True,
+        geography=False,
+        system_messages=False,
         sampling=True,
     ),
     *(
