@@ -15,14 +15,14 @@ import httpx2
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, Middleware
 
 from .edge import raise_if_given_up
-from .engine import Action, Call, Finish, Measure, Outcome, Send, Services, judge_malformed, success
+from .engine import Action, Call, Candidate, Finish, Outcome, Send, Services, judge_malformed, success
 from .engine.route import Route
 from .judging import circuit_open, failure_of, judge_answer, judge_opened, thread_lost
 from .ladders import Prepared
 from .named import NamedClient
 from .opened import Opened
 from .recording import EXTENSION, attach, record
-from .request.body import cleaned, patched
+from .request.body import cleaned, with_betas
 from .request.cargo import Cargo, Fitted, sent_by_a_thread
 from .request.threads import Mark, Replay, marked
 from .sdk import (
@@ -40,7 +40,7 @@ from .sdk import (
 from .stream.listening import Listening, Patience
 from .stream.message import Collected, collect
 from .stream.resume import continuation
-from .time_outs import at_most, least_of, least_seconds
+from .time_outs import least_of, least_seconds, no_longer
 
 __all__ = ["Answer", "Exchange"]
 
@@ -161,30 +161,23 @@ class Exchange:
             body = {**body, "stream": True}
         changes: dict[str, Any] = {} if body is self.request.json else {"json_data": body}
         if load is not None and load.betas is not None:
-            changes["headers"] = _with_betas(self.request.options.headers, load.betas)
+            changes["headers"] = with_betas(self.request.options.headers, load.betas)
         seconds = send.timeout
         if self.collects or self.request.stream:
             self._sent_at = self._now()
             self._until = _FOREVER if seconds is None else self._sent_at + seconds
             seconds = least_of(seconds, self.rules.first_event)
-        timeout = None if seconds is None and self.client is None else self._shortened(seconds)
+        timeout = None if seconds is None and self.client is None else self._limited(seconds)
         if timeout is not None:
             changes["timeout"] = timeout
         if not changes:
             return self.request
         return with_options(self.request, changes, stream=True if self.collects else None)
 
-    def to_count(self, measure: Measure) -> tuple[Any, dict[str, Any]]:
-        """Which client is to count the prompt for a rung, and in which body."""
-        named = self._named.get(measure.candidate.client)
-        client = client_of(self._call_next) if named is None else named.client
-        body = patched(self.cargo.body, measure.candidate.rung)
-        model = self._destinations[measure.candidate.index].model
-        messages = body.get("messages")
-        if model is not None and model.prefill is False and isinstance(messages, list):
-            begun = bool(messages) and isinstance(messages[-1], dict) and messages[-1].get("role") == "assistant"
-            body["messages"] = messages[:-1] if begun else messages
-        return client, body
+    def counting(self, candidate: Candidate) -> Any:
+        """The client that is to count the prompt for a rung; `None` if it cannot be told."""
+        named = self._named.get(candidate.client)
+        return client_of(self._call_next) if named is None else named.client
 
     def listen(self, http: httpx2.Response) -> Listening | None:
         """How to listen to a streamed answer; `None` if it is not of server-sent events, as from Bedrock."""
@@ -328,8 +321,8 @@ class Exchange:
         record(route)
         return route
 
-    def _shortened(self, seconds: float | None) -> httpx2.Timeout | None:
-        """The request's own time-outs, none longer than `seconds`; `None` when they are not known and stay as they are."""
+    def _limited(self, seconds: float | None) -> httpx2.Timeout | None:
+        """The request's own time-outs, none longer than `seconds`; `None` when they are not known, or stay as they are."""
         given: Any = self.request.options.timeout
         if isinstance(given, anthropic.NotGiven) or (self.client is not None and given == anthropic.DEFAULT_TIMEOUT):
             # The SDK's own is in a request for which nobody chose any: then the client that sends it has the word.
@@ -337,16 +330,6 @@ class Exchange:
             if client is None:
                 return None
             given = client.timeout
-        if not isinstance(given, httpx2.Timeout):
-            given = httpx2.Timeout(given)
-        self._own_timeout = given
-        limited = given
-        if seconds is not None:
-            limited = at_most(given.connect, given.read, given.write, given.pool, round(seconds, 2))
-        return None if limited == (given if self.client is None else self.request.options.timeout) else limited
-
-
-def _with_betas(headers: Any, betas: tuple[str, ...]) -> dict[str, Any]:
-    """A request's headers with other betas in them; without any, the header goes."""
-    kept = {name: value for name, value in dict(headers or {}).items() if name.lower() != "anthropic-beta"}
-    return {**kept, "anthropic-beta": ",".join(betas)} if betas else kept
+        own = self._own_timeout = given if isinstance(given, httpx2.Timeout) else httpx2.Timeout(given)
+        limited = own if seconds is None else no_longer(own, seconds)
+        return None if limited == (own if self.client is None else self.request.options.timeout) else limited

@@ -170,8 +170,8 @@ class Failover(Middleware):
             elif isinstance(action, Queue):
                 wait(action.place, action.seconds, self._clock)
             elif isinstance(action, Measure):
-                client, asked = exchange.to_count(action)
-                exchange.cargo.counted(action.candidate, count_tokens(client, asked, exchange.request))
+                rung, cargo = action.candidate, exchange.cargo
+                cargo.counted(rung, count_tokens(exchange.counting(rung), cargo.to_count(rung), exchange.request))
             elif isinstance(action, (Begun, Finish)):
                 return action
             else:
@@ -188,8 +188,9 @@ class Failover(Middleware):
             elif isinstance(action, Queue):
                 await wait_async(action.place, action.seconds, self._clock)
             elif isinstance(action, Measure):
-                client, asked = exchange.to_count(action)
-                exchange.cargo.counted(action.candidate, await count_tokens_async(client, asked, exchange.request))
+                rung, cargo = action.candidate, exchange.cargo
+                counting = count_tokens_async(exchange.counting(rung), cargo.to_count(rung), exchange.request)
+                cargo.counted(rung, await counting)
             elif isinstance(action, (Begun, Finish)):
                 return action
             else:

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-__all__ = ["at_most", "least_of", "least_seconds"]
+__all__ = ["least_of", "least_seconds", "no_longer"]
 
 _SHORTEST_TIMEOUT = 0.01  # seconds; httpx2 reads 0 as "at once"
 # The SDK's own reckoning of how long an answer without streaming may take, 128,000 tokens an hour:
@@ -21,8 +21,13 @@ def least_of(*seconds: float | None) -> float | None:
     return min((value for value in seconds if value is not None), default=None)
 
 
+def no_longer(timeout: httpx2.Timeout, seconds: float) -> httpx2.Timeout:
+    """The same time-outs, none of them longer than `seconds`."""
+    return _at_most(timeout.connect, timeout.read, timeout.write, timeout.pool, round(seconds, 2))
+
+
 @functools.lru_cache(maxsize=256)
-def at_most(
+def _at_most(
     connect: float | None, read: float | None, write: float | None, pool: float | None, seconds: float
 ) -> httpx2.Timeout:
     """Time-outs of which none is longer than `seconds`; `None` is httpx2's word for no limit at all."""

@@ -30,14 +30,13 @@ from .cause import Cause
 from .outcome import Outcome
 from .plan import Candidate, Cargo, Permit, Plan, Refusal
 from .record import CallRecord
+from .relief import Relief
 from .route import Route
 from .rungs import Rungs
 
 __all__ = ["Call"]
 
 _FOREVER = float("inf")
-_MOST_SHRINKS = 5  # of one call
-_TOO_SMALL = Refusal("closed", None, "unfit", None, None, last_resort=False, why="the prompt is too long for it")
 
 
 class Call:
@@ -55,8 +54,7 @@ class Call:
     _current: Candidate | None = None
     _permit: Permit | None = None
     _decided: Wait | Queue | Measure | Begun | Finish | None = None
-    _too_much = 0
-    """Failures that a smaller prompt might not have met."""
+    _relief: Relief | None = None
     _first_content: float | None = None
     """Seconds until the answer to the last `Send` began; `None` before it has."""
 
@@ -173,12 +171,15 @@ class Call:
         self._record.answered(candidate, outcome, seconds, first_content)
         if outcome.kind == "rate_limit_error" and wait is None and open_for is not None:
             self._rungs.cool_bucket(candidate, outcome, open_for)
-        shrunk = self._shrink(candidate, outcome) and outcome.scope == "request"
+        relief = self._relief = self._relief or Relief(self._cargo, self._rungs, self._record)
+        shrunk = relief.shrink(candidate, outcome) and outcome.scope == "request"
         requested = candidate.index == 0
         self._cause.weigh(outcome, len(self._record.attempts), of_requested_model=requested, eased=shrunk)
         if shrunk:  # what was wrong with the request is not any more: the same rung, with less
             self._position, self._tries = candidate.index, 0
-        elif not self._has_outgrown(candidate, outcome):
+        elif relief.finds_more_room(candidate, outcome):
+            self._move_on(candidate)
+        else:
             self._go_on(candidate, outcome, wait)
 
     def abandon(self, outcome: Literal["cancelled", "failed"], seen: Outcome | None = None) -> None:
@@ -263,16 +264,6 @@ class Call:
         else:
             self._move_on(candidate)
 
-    def _has_outgrown(self, candidate: Candidate, outcome: Outcome) -> bool:
-        """Whether a prompt was too long for this rung, and goes to one that has more room."""
-        if outcome.kind != "prompt_too_long" or not self._cargo.outgrew(candidate):
-            return False
-        self._rungs.unload()
-        self._rungs.load_all()
-        self._rungs.block(candidate, _TOO_SMALL)
-        self._move_on(candidate)
-        return True
-
     def _wait_in_place(self, candidate: Candidate, outcome: Outcome) -> Wait | None:
         """The wait before asking the same rung again, if that is worth it and possible."""
         if self._position > candidate.index:  # a last resort
@@ -286,23 +277,6 @@ class Call:
             available=self._admission.available(candidate, self._now, first=False),
             another=lambda: self._rungs.another_after(candidate),
         )
-
-    def _shrink(self, candidate: Candidate, outcome: Outcome) -> bool:
-        """Make the prompt smaller, if the policy has it so for this failure; whether that was done."""
-        rules = candidate.shrink
-        if rules is None or not {outcome.kind, outcome.error_type, str(outcome.status)}.intersection(rules.when):
-            return False
-        self._too_much += 1
-        if self._too_much % rules.after_tries or self._too_much > rules.after_tries * _MOST_SHRINKS:
-            return False
-        done, before, after = self._cargo.shrink(rules)
-        self._record.shrunk(candidate, done, before, after)
-        if not done:
-            return False
-        self._rungs.shrunk = True
-        self._rungs.unload()
-        self._rungs.load_all()
-        return True
 
     def _settle(self, candidate: Candidate, outcome: Outcome) -> None:
         """An answer that will not change within this call: about the request, the account, or a model that is gone."""

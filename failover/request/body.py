@@ -10,7 +10,7 @@ from anthropic import APIRequest
 from failover.policy.model import Rung
 from failover.stream.resume import without_seams
 
-__all__ = ["MESSAGES_PATH", "cleaned", "guarded_body", "is_bound_to_its_model", "patched"]
+__all__ = ["MESSAGES_PATH", "cleaned", "guarded_body", "is_bound_to_its_model", "patched", "with_betas"]
 
 MESSAGES_PATH = "/v1/messages"
 
@@ -53,3 +53,9 @@ def patched(body: dict[str, Any], rung: Rung) -> dict[str, Any]:
         else:
             patched[key] = value
     return patched
+
+
+def with_betas(headers: Any, betas: tuple[str, ...]) -> dict[str, Any]:
+    """A request's headers with other betas in them; without any, the header goes."""
+    kept = {name: value for name, value in dict(headers or {}).items() if name.lower() != "anthropic-beta"}
+    return {**kept, "anthropic-beta": ",".join(betas)} if betas else kept

@@ -170,6 +170,16 @@ class Cargo:
         self._done = (*self._done, *(f"shrunk: {step}" for step in smaller.done))
         return smaller.done, before, smaller.tokens_after
 
+    def to_count(self, candidate: Candidate) -> dict[str, Any]:
+        """The body in which the prompt can be counted for a rung."""
+        to = self._fitting.destinations[candidate.index]
+        body = patched(self.body, to.rung)
+        messages = body.get("messages")
+        if to.model is not None and to.model.prefill is False and isinstance(messages, list) and messages:
+            begun = isinstance(messages[-1], dict) and messages[-1].get("role") == "assistant"
+            body["messages"] = messages[:-1] if begun else messages
+        return body
+
     def counted(self, candidate: Candidate, tokens: int | None) -> None:
         """The prompt was counted for this candidate; `None`: it could not be."""
         self._counted[candidate.circuit.name] = self.tokens if tokens is None else tokens

@@ -53,6 +53,7 @@ LABELS = {
     "computer_20250124": "tool `computer_20250124`",
     "advisor_opus_4_8": "Opus 4.8 as an advisor",
     "clear_thinking": "edit `clear_thinking`, no `thinking` named",
+    "system_message": "a `system` message among the others",
     "fallbacks_default": "`fallbacks`",
     "fallback_credit_token": "`fallback_credit_token`",
     "thread_create": "a new `thread`",
@@ -69,7 +70,7 @@ OF_MODELS = [
     "plain", "thinking_adaptive", "thinking_enabled", "thinking_disabled", "thinking_between_tools", "effort_low",
     "effort_medium", "effort_high", "effort_xhigh", "effort_max", "clear_thinking", "max_tokens_big", "long_prompt",
     "prefill", "tool_choice_any", "tool_choice_tool", "computer_20251124", "computer_20250124", "advisor_opus_4_8",
-    "speed_fast", "temperature",
+    "system_message", "inference_geo", "speed_fast", "temperature",
 ]  # fmt: skip
 OF_PLACES = [
     "thread_continue", "thread_create", "fallbacks_default", "fallback_credit_token", "container", "image_file", "inference_geo", "service_tier_auto", "speed_standard", "mcp_servers", "web_search",
