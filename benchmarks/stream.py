@@ -97,7 +97,7 @@ def _guard(pieces: list[bytes]) -> None:
     """All that is done to the events of one stream, but to read them and to hand them on."""
     now = time.monotonic
     patience = Patience(StreamRules(), now, sent_at=now(), until=float("inf"), longest_read=600.0)
-    listening, exchange, opened = Listening(patience), SimpleNamespace(), SimpleNamespace()
+    listening, exchange, opened = Listening(patience), SimpleNamespace(mark=lambda: None), SimpleNamespace()
     tail = Tail(exchange, opened)  # type: ignore[arg-type] # nothing is asked of them before the end
     for piece in pieces:
         patience.next_read()

@@ -32,7 +32,7 @@ Verdict: TypeAlias = Literal["success", "failure", "neutral", "open"]
 SkipReason: TypeAlias = Literal[
     "open", "probing", "ramp", "account", "unavailable", "deadline", "unfit", "cost", "full"
 ]
-WaitCause: TypeAlias = Literal["backoff", "retry_after", "between_passes"]
+WaitCause: TypeAlias = Literal["backoff", "retry_after", "between_passes", "queue"]
 StreamEnd: TypeAlias = Literal["complete", "error", "cut", "stall", "truncated", "malformed", "closed", "not_judged"]
 Resumption: TypeAlias = Literal["restart", "continue"]
 
@@ -150,7 +150,7 @@ class PromptShrunk:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The call waits before it goes on."""
+    """The call waits before it goes on; in a queue before a bulkhead it has waited, and is told so afterwards."""
 
     call: int
     seconds: float

@@ -17,6 +17,7 @@ from anthropic import APIRequest, APIResponse, AsyncAPIResponse, Middleware
 from .edge import raise_if_given_up
 from .engine import Action, Call, Candidate, Finish, Outcome, Send, Services, judge_malformed, success
 from .engine.route import Route
+from .holding import hold_until_closed
 from .judging import circuit_open, failure_of, judge_answer, judge_opened, thread_lost
 from .ladders import Prepared
 from .named import NamedClient
@@ -240,6 +241,9 @@ class Exchange:
         """An answer that nobody here reads to its end."""
         if self._own_timeout is not None and not http.is_stream_consumed:
             restore_timeouts(http, self._own_timeout)  # ours were for the answer to begin
+        ticket = None if http.is_stream_consumed else self.call.hold_turn()
+        if ticket is not None:
+            hold_until_closed(http, ticket)
         return outcome._replace(stream="not_judged") if self.request.stream else outcome
 
     def judge(self, opened: Opened) -> Outcome:

@@ -111,7 +111,7 @@ def circuit_open(finish: Finish, route: Route, base_url: str) -> CircuitOpen | B
         return BulkheadFull(
             response=response,
             expected=min((one.retry_in for one in full if one.retry_in is not None), default=None),
-            bulkheads=tuple(dict.fromkeys(one.why for one in full if one.why)),
+            bulkheads=tuple(dict.fromkeys(name for one in full for name in one.limits)),
             route=route,
         )
     waits = [refusal.retry_in for _, refusal in finish.refusals if refusal.retry_in is not None]

@@ -69,7 +69,8 @@ class Failover(Middleware):
         Args:
             policy: the path of a YAML file, a loaded `Policy`, or `None` for the default policy.
             clients: those that the policy's rungs name: a client for each name, or a sync and an async one as a pair.
-                They are used as they are, but for their retries, and keep their own transport and keys.
+                They are used as they are, but for their retries, and keep their own transport and keys. Of a request's own
+                headers and query they get those of the API; what is for a gateway, give to them as `default_headers`.
             models: the path of a catalogue that says what differs from the one that is built in; by default what the
                 environment's `FAILOVER_MODELS` names, if anything.
             listeners: called with every event, in the thread of the call; what they raise is logged and dropped. The end

@@ -27,8 +27,11 @@ __all__ = ["NamedClient", "NamedClients"]
 
 _log = logging.getLogger("failover")
 
-_SECRET = re.compile(r"auth|key|token|secret|cookie|credential|signature|password", re.IGNORECASE)
-"""What the names of headers and query parameters have in them that are keys, of the API or of a gateway before it."""
+_PASSED_ON = re.compile(r"anthropic-.*|x-stainless-.*|accept|content-type|traceparent|tracestate", re.IGNORECASE)
+"""Headers that say something of the request. All others may be keys, of the API or of a gateway before it: under what
+names nobody can know, so they stay with the caller's own client."""
+_QUERY = "beta"
+"""The one query parameter that the SDK gives a request for a message."""
 _OF_THE_ORGANIZATION = frozenset({"anthropic-organization-id", "anthropic-user-profile-id", "anthropic-workspace-id"})
 _FIRST_PARTY = frozenset({"anthropic", "aws", "google_cloud"})
 """Platforms that call models as the Claude API does
@@ -107,14 +110,17 @@ def _others(request: APIRequest) -> Any:
     options.max_retries = 0
     headers: Any = options.headers
     if isinstance(headers, Mapping):
-        options.headers = {name: value for name, value in headers.items() if not _is_the_callers(name)}
+        options.headers = {name: value for name, value in headers.items() if _is_passed_on(name)}
     if options.params:
-        options.params = {name: value for name, value in options.params.items() if not _is_the_callers(str(name))}
+        options.params = {name: value for name, value in options.params.items() if name == _QUERY}
+    path, _, query = options.url.partition("?")
+    kept = [part for part in query.split("&") if part.partition("=")[0] == _QUERY]
+    options.url = "?".join((path, *kept[:1]))
     return options
 
 
-def _is_the_callers(name: str) -> bool:
-    return _SECRET.search(name) is not None or name.lower() in _OF_THE_ORGANIZATION
+def _is_passed_on(name: str) -> bool:
+    return _PASSED_ON.fullmatch(name) is not None and name.lower() not in _OF_THE_ORGANIZATION
 
 
 class NamedClients:

@@ -115,10 +115,10 @@ async def count_tokens_async(client: Any, body: dict[str, Any], request: APIRequ
 
 def _count_request(body: dict[str, Any], request: APIRequest) -> dict[str, Any]:
     """https://platform.claude.com/docs/en/api/messages-count-tokens."""
-    _, _, query = request.url.partition("?")
+    beta = "beta=true" in request.url.partition("?")[2].split("&")
     betas = request.headers.get("anthropic-beta")
     return {
-        "path": "/v1/messages/count_tokens" + (f"?{query}" if query else ""),
+        "path": "/v1/messages/count_tokens" + ("?beta=true" if beta else ""),
         "cast_to": anthropic.types.MessageTokensCount,
         "body": {name: body[name] for name in _COUNTED if name in body},
         "options": {

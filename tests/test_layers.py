@@ -15,7 +15,7 @@ LAYERS = (
     ("errors", "events", "clock", "document"),
     ("policy",),
     ("engine",),
-    ("bulkheads", "circuits", "read_limit", "recording", "sdk", "stream", "telemetry", "time_outs"),
+    ("bulkheads", "circuits", "read_limit", "recording", "sdk", "stream", "telemetry", "time_outs", "holding"),
     ("edge", "opened", "partial", "request"),
     ("judging", "named"),
     ("ladders",),

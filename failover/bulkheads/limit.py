@@ -74,6 +74,11 @@ class Limit:
         """How many stand in line."""
         return len(self.line)
 
+    @property
+    def full(self) -> bool:
+        """Whether a newcomer would have to wait."""
+        return len(self._out) >= self._at_once or bool(self.line)
+
     def summary(self) -> str:
         """How full it is, in words."""
         waiting = f", {self.waiting} waiting" if self.line else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 
 from .actions import Measure, Queue
-from .plan import Candidate, Cargo, Load, Misfit, Permit, Plan, Refusal, Unmeasured
+from .plan import Candidate, Cargo, Load, Misfit, Permit, Plan, Refusal, Ticket, Unmeasured
 from .rungs import Rungs
 from .turn import Turn
 
@@ -42,13 +42,14 @@ Answer: TypeAlias = Admitted | Refusal | Queue | Measure | Rethread
 class Admission:
     """Asks for one call, before each of its attempts."""
 
-    __slots__ = ("_reserve", "_rungs", "_turn", "deadline")
+    __slots__ = ("_reserve", "_rungs", "_sizes", "_turn", "deadline")
 
     def __init__(self, plan: Plan, cargo: Cargo, rungs: Rungs, deadline: float) -> None:
         self.deadline = deadline
         """No attempt starts later."""
         self._reserve = plan.policy.retry.reserve
         self._rungs = rungs
+        self._sizes = frozenset(size.limit.name for size in plan.sizes)
         self._turn = None if plan.bulkheads is None else Turn(plan, cargo)
 
     def ask(self, candidate: Candidate, now: float, *, first: bool) -> Answer:
@@ -102,6 +103,10 @@ class Admission:
             left -= self._reserve
         return left if first or left >= self._reserve / 2 else 0.0
 
+    def hand_over(self) -> Ticket | None:
+        """What it holds of the bulkheads, which somebody else gives back."""
+        return None if self._turn is None else self._turn.hand_over()
+
     def leave(self) -> None:
         """An attempt is over, or will not be: others may have its turn."""
         if self._turn is not None:
@@ -118,13 +123,19 @@ class Admission:
         if isinstance(before, Refusal):
             self.leave()
             if before.reason == "full":
-                self._rungs.block(candidate, before)
+                self._block(candidate, before)
         return before
+
+    def _block(self, candidate: Candidate, full: Refusal) -> None:
+        """This call has waited as long as it may: no other rung helps where a limit is full that binds all of them."""
+        everywhere = not self._sizes.isdisjoint(full.limits)
+        for other in self._rungs.candidates if everywhere else (candidate,):
+            self._rungs.block(other, full)
 
     def _late(self, candidate: Candidate) -> Refusal:
         """Why nothing is sent for which no time is left: it may have gone into waiting for a turn."""
         full = None if self._turn is None else self._turn.give_up(candidate)
         if full is not None:
-            self._rungs.block(candidate, full)
+            self._block(candidate, full)
         self.leave()
         return full or _NO_TIME

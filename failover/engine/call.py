@@ -28,7 +28,7 @@ from .admission import Admission, Admitted, Rethread
 from .backoff import cooling_seconds
 from .cause import Cause
 from .outcome import Outcome
-from .plan import Candidate, Cargo, Permit, Plan, Refusal
+from .plan import Candidate, Cargo, Permit, Plan, Refusal, Ticket
 from .record import CallRecord
 from .relief import Relief
 from .route import Route
@@ -51,6 +51,7 @@ class Call:
     _tries = 0
     _sent_in_pass = False
     _waiting = False
+    _in_line = False
     _current: Candidate | None = None
     _permit: Permit | None = None
     _decided: Wait | Queue | Measure | Begun | Finish | None = None
@@ -108,10 +109,15 @@ class Call:
                     self._waiting = True
                     if isinstance(decided, Wait):
                         self._record.waiting(decided)
+                    elif isinstance(decided, Queue):
+                        self._in_line, self._now = True, self._services.now()
                 return decided
             if self._waiting:
                 self._waiting = False
-                self._now = self._services.now()
+                before, self._now = self._now, self._services.now()
+                if self._in_line:
+                    self._in_line = False
+                    self._record.stood_in_line(self._now - before)
             candidates = self._rungs.candidates
             walking = self._position < len(candidates)
             send = self._ask(candidates[self._position]) if walking else self._end_pass()
@@ -140,7 +146,6 @@ class Call:
             why: why none can take over although the policy asks for it.
         """
         candidate, permit = self._sent()
-        self._permit = None
         now = self._services.now()
         seconds, self._now = now - self._now, now
         first_content, self._first_content = self._first_content, None
@@ -150,8 +155,7 @@ class Call:
         elif first_content is not None and self._plan.policy.retry.long_answers == "stretch":
             self._admission.deadline += seconds - first_content
         if outcome.then == "return":
-            permit.report(outcome, seconds=waited)
-            self._admission.leave()
+            self._settle_permit(permit, outcome, waited)
             self._record.answered(candidate, outcome, seconds, first_content)
             self._finish("primary" if candidate.index == 0 else "fallback", len(self._record.attempts))
             return
@@ -160,14 +164,12 @@ class Call:
         self._rungs.load_all()
         open_for = cooling_seconds(self._plan.policy, outcome)
         if isinstance(self._decided, Begun):
-            permit.report(outcome, seconds=waited, open_for=open_for)
-            self._admission.leave()
+            self._settle_permit(permit, outcome, waited, open_for)
             self._record.answered(candidate, outcome, seconds, first_content)
             self._break_off(candidate, outcome, resume, why)
             return
         wait = self._wait_in_place(candidate, outcome)
-        permit.report(outcome, seconds=waited, open_for=None if wait else open_for)
-        self._admission.leave()
+        self._settle_permit(permit, outcome, waited, None if wait else open_for)
         self._record.answered(candidate, outcome, seconds, first_content)
         if outcome.kind == "rate_limit_error" and wait is None and open_for is not None:
             self._rungs.cool_bucket(candidate, outcome, open_for)
@@ -181,6 +183,16 @@ class Call:
             self._move_on(candidate)
         else:
             self._go_on(candidate, outcome, wait)
+
+    def _settle_permit(self, permit: Permit, outcome: Outcome, seconds: float, open_for: float | None = None) -> None:
+        """The attempt is over: tell its circuit, and let others have its turn."""
+        self._permit = None
+        permit.report(outcome, seconds=seconds, open_for=open_for)
+        self._admission.leave()
+
+    def hold_turn(self) -> Ticket | None:
+        """What the attempt holds of the bulkheads, for an answer that is over later than this call; release it then."""
+        return self._admission.hand_over()
 
     def abandon(self, outcome: Literal["cancelled", "failed"], seen: Outcome | None = None) -> None:
         """The caller gave up, or an error that is nobody's outage ended the call: give the permit back.

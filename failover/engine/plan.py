@@ -64,7 +64,9 @@ class Refusal(NamedTuple):
     last_resort: bool
     """Whether a last resort may still try it: not when it is held open by hand, or because the server asked."""
     why: str | None = None
-    """What else there is to say: the limit that is full, what the model does not take."""
+    """What else there is to say: the limits that are full, what the model does not take."""
+    limits: tuple[str, ...] = ()
+    """The names of the limits that are full."""
 
 
 class Circuit(Protocol):
@@ -95,6 +97,10 @@ class Limit(Protocol):
     @property
     def name(self) -> str:
         """What it is called."""
+
+    @property
+    def full(self) -> bool:
+        """Whether a newcomer would have to wait."""
 
 
 class Ticket(Protocol):
@@ -174,6 +180,9 @@ class Cargo(Protocol):
 
     def load(self, candidate: Candidate) -> Load | Misfit | Unmeasured:
         """What would be sent to this candidate."""
+
+    def shares_rate_limit(self, candidate: Candidate) -> bool:
+        """Whether the rate limit of a candidate is that of its bucket."""
 
     def outgrew(self, candidate: Candidate) -> bool:
         """The prompt was too long for this one; whether another candidate is known to have more room."""

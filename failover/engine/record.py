@@ -181,6 +181,12 @@ class CallRecord:
         self._waited += wait.seconds
         self._emit(Waiting(self._number, wait.seconds, wait.cause))
 
+    def stood_in_line(self, seconds: float) -> None:
+        """The call has waited for its turn under a bulkhead, whether that came or not."""
+        self._waited += seconds
+        self._told = True
+        self._emit(Waiting(self._number, seconds, "queue"))
+
     def finished(self, outcome: CallOutcome, shown: int | None, *, without_answer: str) -> Route:
         """The call is over; the caller is shown the answer of attempt `shown` (from 1), or the error `without_answer`."""
         served = self.attempts[-1].model if outcome in ("primary", "fallback") else None

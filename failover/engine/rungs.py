@@ -70,8 +70,10 @@ class Rungs:
 
     def cool_bucket(self, limited: Candidate, outcome: Outcome, open_for: float) -> None:
         """A rate limit is used up for so long: the other models that share it need not be asked."""
+        if limited.bucket is None or not self._cargo.shares_rate_limit(limited):
+            return
         for candidate in self.candidates:
-            shared = candidate.bucket is not None and candidate.bucket == limited.bucket
+            shared = candidate.bucket == limited.bucket
             if shared and candidate.client == limited.client and candidate.circuit is not limited.circuit:
                 candidate.circuit.cool(outcome, open_for)
 

@@ -53,6 +53,11 @@ class Turn:
         place, self._place = self._place, None
         return None if place is None else self._full(candidate, place)
 
+    def hand_over(self) -> Ticket | None:
+        """The ticket, for somebody else to release."""
+        ticket, self._ticket = self._ticket, None
+        return ticket
+
     def release(self) -> None:
         """The attempt is over, or will not be."""
         ticket, self._ticket = self._ticket, None
@@ -76,8 +81,10 @@ class Turn:
     def _full(self, candidate: Candidate, place: Place) -> Refusal:
         expected = place.expected()
         place.leave()
-        names = ", ".join(limit.name for limit in self._limits(candidate))
-        return Refusal("closed", expected, "full", None, None, last_resort=False, why=names)
+        limits = self._limits(candidate)
+        full = tuple(limit.name for limit in limits if limit.full) or tuple(limit.name for limit in limits)
+        why = ", ".join(full)
+        return Refusal("closed", expected, "full", None, None, last_resort=False, why=why, limits=full)
 
     def _limits(self, candidate: Candidate) -> tuple[Limit, ...]:
         tokens = self._cargo.tokens if self._plan.sizes else 0

@@ -7,7 +7,7 @@ point at the line.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from failover.document import Found
@@ -26,6 +26,7 @@ __all__ = [
     "past_deadline",
     "pattern",
     "queue_before_nothing",
+    "raised_all_the_same",
     "repeated",
     "reserve",
     "too_many_calls",
@@ -161,6 +162,14 @@ def queue_before_nothing(at_once: int | None, *, written: bool) -> Found:
     """A line that nobody stands in."""
     if written and at_once is None:
         yield ("queue",), "without `at_once` nobody waits, so `queue` says nothing: set `at_once`, or remove it"
+
+
+def raised_all_the_same(shrunk_for: Sequence[str], raised: Collection[str]) -> Found:
+    """A smaller prompt is of no use to a call that ends with the error."""
+    for name in shrunk_for:
+        if name in raised and name not in _LASTING:  # what is wrong with a request is mended by sending less of it
+            why = f"`{name}` ends the call, and `shrink` names it for a smaller prompt: remove it here or there"
+            yield ("errors", name, "do"), why
 
 
 def contradicting_limits(ladders: Sequence[Sequence[Any]]) -> Found:

@@ -302,6 +302,13 @@ class Policy(Part):
     @model_validator(mode="after")
     def _every_rule_can_fire(self) -> Self:
         refuse(checks.contradicting_limits([ladder.rungs for ladder in self.ladders]))
+        for rule in (self.shrink, *(rung.shrink for ladder in self.ladders for rung in ladder.rungs)):
+            if rule is not None:
+                refuse(
+                    checks.raised_all_the_same(
+                        rule.when, {name for name, one in self.errors.items() if one.do == "raise"}
+                    )
+                )
         trip, deadline = self.breaker.trip, self.retry.deadline if self.retry.long_answers == "cut" else None
         if trip.hung_calls is not None:
             refuse(checks.past_deadline(("hung_calls", "older_than"), trip.hung_calls.older_than, deadline))

@@ -105,6 +105,10 @@ _NO_MATTER_OF_SIZE = {
 """Errors that a smaller prompt meets again, and what each means."""
 
 
+_END_A_CALL = frozenset({"prompt_too_long", "request_too_large", "invalid_request_error", "400", "413", "422"})
+"""Errors of a request that nobody repeats as it is."""
+
+
 def _errors_that_size_may_cause(names: tuple[str, ...]) -> tuple[str, ...]:
     refuse(_no_matter_of_size(names))
     return names
@@ -166,3 +170,12 @@ class Shrink(Part):
         AfterValidator(_steps_differ),
     ]
     """In this order, each only as far as it is needed."""
+
+    @model_validator(mode="after")
+    def _can_fire(self) -> Self:
+        if self.after_tries > 1 and all(name in _END_A_CALL for name in self.when):
+            names = listed((f"`{name}`" for name in self.when), "and")
+            raise ValueError(
+                f"a call ends with the first {names}, so with `after_tries: {self.after_tries}` this can never fire: write 1"
+            )
+        return self

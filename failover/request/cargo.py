@@ -6,6 +6,7 @@ Nothing here is touched as long as the requested model answers.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from .size import tokens_of
 
 __all__ = ["Cargo", "Fitted", "Fitting", "sent_by_a_thread"]
 
+_log = logging.getLogger("failover")
 _HELPER_HEADER = "x-stainless-helper"
 _THREAD_HELPER = "message-thread"
 
@@ -74,7 +76,7 @@ class Cargo:
         self._request = request
         self._fitting = fitting
         self._tokens: int | None = None
-        self._counted: dict[str, int] = {}
+        self._counted: dict[str, int | None] = {}
         self._too_long = 0
         self._done: tuple[str, ...] = ()
 
@@ -86,7 +88,17 @@ class Cargo:
         return self._tokens
 
     def load(self, candidate: Candidate) -> Fitted | Misfit | Unmeasured:
-        """What would be sent to this candidate, or why nothing can be."""
+        """What would be sent to this candidate, or why nothing can be.
+
+        A body may hold anything, and a rule that stumbles over it must not hide why it was needed.
+        """
+        try:
+            return self._load(candidate)
+        except Exception as error:  # noqa: BLE001 - whatever it is, that rung cannot have the request
+            _log.warning("a request could not be fitted for %s: %s", candidate.circuit.name, type(error).__name__)
+            return Misfit("unfit", "the request could not be read")
+
+    def _load(self, candidate: Candidate) -> Fitted | Misfit | Unmeasured:
         fitting = self._fitting
         to = fitting.destinations[candidate.index]
         if candidate.index == 0:
@@ -130,7 +142,8 @@ class Cargo:
             adapts=fitting.fit.mode == "adapt",
             tokens=self.tokens if counted is None else counted,
             threads=sent_by_a_thread(self._request),
-            counts=fitting.fit.count_tokens and counted is None,
+            counted=isinstance(counted, int),
+            counts=fitting.fit.count_tokens and candidate.circuit.name not in self._counted,
         )
         misfit = fitted(draft)
         if misfit is not None:
@@ -143,6 +156,14 @@ class Cargo:
     def _thinks_manually(self) -> bool:
         thinking = self.body.get("thinking")
         return isinstance(thinking, dict) and thinking.get("type") == "enabled"
+
+    def shares_rate_limit(self, candidate: Candidate) -> bool:
+        """Whether models share rate limits where this one is: they are known to on the Claude API alone
+        (https://platform.claude.com/docs/en/api/rate-limits).
+        """
+        to = self._fitting.destinations[candidate.index]
+        platform = platform_of(client_of(self._call_next)) if to.own_client else to.platform
+        return platform == "anthropic"
 
     def outgrew(self, candidate: Candidate) -> bool:
         """The prompt was too long for this one; whether another candidate is known to have more room."""
@@ -160,7 +181,11 @@ class Cargo:
         (https://platform.claude.com/docs/en/build-with-claude/fallback-credit).
         """
         before = self.tokens
-        smaller = shrunk(self.body, rules.steps, to_tokens=int(before * rules.to))
+        smaller = None
+        try:
+            smaller = shrunk(self.body, rules.steps, to_tokens=int(before * rules.to))
+        except Exception as error:  # noqa: BLE001 - as in `load`
+            _log.warning("a prompt could not be shrunk: %s", type(error).__name__)
         if smaller is None:
             return (), before, before
         self.body = {name: value for name, value in smaller.body.items() if name != "fallback_credit_token"}
@@ -182,7 +207,7 @@ class Cargo:
 
     def counted(self, candidate: Candidate, tokens: int | None) -> None:
         """The prompt was counted for this candidate; `None`: it could not be."""
-        self._counted[candidate.circuit.name] = self.tokens if tokens is None else tokens
+        self._counted[candidate.circuit.name] = tokens
 
 
 def sent_by_a_thread(request: APIRequest) -> bool:

@@ -105,6 +105,9 @@ class LabCargo:
         said = self.unfit.get(model, ())
         return Parcel((*self.done, *said)) if type(said) is tuple else said
 
+    def shares_rate_limit(self, candidate):
+        return True
+
     def outgrew(self, candidate):
         room = self.room.get(candidate.rung.model)
         if room is None:

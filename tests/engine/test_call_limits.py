@@ -6,7 +6,7 @@ import pytest
 from call_lab import CallLab, LabCargo, judged
 
 from failover.engine import Queue, Send
-from failover.events import AttemptStarted, ModelSkipped
+from failover.events import AttemptStarted, ModelSkipped, Waiting
 
 NO_REPEAT = {"tries": 1, "passes": 1}
 ONE = {"at_once": 1, "queue": "30s"}
@@ -101,8 +101,10 @@ class TestALimitOfLargePrompts:
     def test_keeps_every_rung_from_who_did_not_get_its_turn(self):
         lab = lab_of("abc", tokens=60_000, bulkheads=LARGE)
         lab.occupy("large", 100, 100)
-        assert lab.tell({}) == "line:30s line:30s line:30s refused"
+        assert lab.tell({}) == "line:30s refused"
         assert lab.skips() == ["a full", "b full", "c full"]
+        assert [(event.seconds, event.cause) for event in lab.told(Waiting)] == [(30, "queue")]
+        assert lab.call.route.waited == 30
 
     def test_and_one_of_the_rung_are_both_taken(self):
         lab = lab_of(tokens=60_000, bulkheads=LARGE, rungs={"a": ONE})

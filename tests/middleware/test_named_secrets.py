@@ -109,19 +109,19 @@ def test_a_token_takes_the_place_of_a_key(make, other):
 
 @pytest.mark.parametrize("name", SECRET_HEADERS)
 def test_a_key_in_a_calls_headers_is_for_the_own_client_alone(make, own, other, name):
-    make().create(extra_headers={name: PER_CALL, "x-mine": "kept"})
+    make().create(extra_headers={name: PER_CALL, "anthropic-dangerous-direct-browser-access": "kept"})
     assert own.headers[name] == PER_CALL
     assert not other.holds(PER_CALL)
     assert other.headers["authorization"] == f"Bearer {BACKUP_KEY}"
-    assert other.headers["x-mine"] == "kept"
+    assert other.headers["anthropic-dangerous-direct-browser-access"] == "kept"
 
 
-@pytest.mark.parametrize("name", ["key", "api_key", "access_token"])
+@pytest.mark.parametrize("name", ["key", "api_key", "access_token", "sig", "code", "mine"])
 def test_a_key_in_a_calls_query_is_for_the_own_client_alone(make, own, other, name):
-    make().create(extra_query={name: PER_CALL, "mine": "kept"})
+    make().create(extra_query={name: PER_CALL, "beta": "true"})
     assert own.holds(PER_CALL)
     assert not other.holds(PER_CALL)
-    assert dict(other.requests[0].url.params.items()) == {"mine": "kept"}
+    assert dict(other.requests[0].url.params.items()) == {"beta": "true"}
 
 
 def test_a_key_that_a_call_leaves_out_is_sent_by_the_other_client_all_the_same(make, own, other):

@@ -88,7 +88,7 @@ def _retries(draw):
 
 SHRINKS = st.builds(
     Shrink,
-    when=st.just(("prompt_too_long", "504")),
+    when=st.just(("prompt_too_long", "503")),
     after_tries=COUNTS,
     to=st.floats(0.01, 0.99),
     steps=st.sampled_from([("drop_turns",), ({"clear_tool_results": {"keep": 5}}, "drop_images")]),

@@ -186,8 +186,9 @@ STEPS = {
 def shrinks(draw):
     kinds = draw(st.lists(st.sampled_from(sorted(STEPS)), min_size=1, unique=True))
     names = st.sampled_from(sorted({*ERROR_TYPES, "529"} - NO_MATTER_OF_SIZE))
+    when = draw(st.lists(names, min_size=1, max_size=4, unique=True))
     return Shrink(
-        when=tuple(draw(st.lists(names, min_size=1, max_size=4, unique=True))),
+        when=tuple(dict.fromkeys((*when, "timeout_error"))),
         after_tries=draw(st.integers(1, 20)),
         to=draw(st.floats(0.001, 0.999)),
         steps=tuple(Step(**{kind: draw(STEPS[kind])}) for kind in kinds),

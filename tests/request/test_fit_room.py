@@ -19,13 +19,13 @@ def room(tokens, max_tokens=10_000, to=TO, **more):
     ("tokens", "max_tokens", "got"),
     [
         (1, 10_000, 10_000),
-        (190_000, 10_000, 10_000),
-        (190_001, 10_000, 9_999),
+        (190_000, 10_000, 5_000),
+        (190_001, 10_000, 4_999),
         (198_976, 10_000, 1_024),
         (198_977, 10_000, None),
         (199_500, 500, 500),
         (199_501, 500, None),
-        (150_000, 128_000, 50_000),
+        (150_000, 128_000, 25_000),
         (300_000, 10, None),
     ],
 )
@@ -64,6 +64,6 @@ def test_a_length_of_a_strange_form_stays(max_tokens):
 def test_a_budget_stays_below_an_answer_that_was_cut_for_room():
     thinking = {"type": "enabled", "budget_tokens": 30_000}
     done = fit(sent("claude-opus-4-6", max_tokens=40_000, thinking=thinking), TO, tokens=180_000)
-    assert (done.body["max_tokens"], done.body["thinking"]["budget_tokens"]) == (20_000, 19_999)
+    assert (done.body["max_tokens"], done.body["thinking"]["budget_tokens"]) == (10_000, 9_999)
     done = fit(sent("claude-opus-4-6", max_tokens=40_000, thinking=thinking), TO, tokens=198_976)
     assert (done.body["max_tokens"], "thinking" in done.body) == (1_024, False)

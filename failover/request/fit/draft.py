@@ -54,6 +54,8 @@ class Draft:
     """About how many the prompt has."""
     threads: bool = False
     """Whether the SDK's helper for threads made the request, which can send the whole conversation again."""
+    counted: bool = False
+    """Whether `tokens` is the API's own count."""
     counts: bool = False
     """Whether `tokens` may be counted by the API where it is a close call."""
     changes: list[str] = field(default_factory=list)

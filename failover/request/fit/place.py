@@ -69,10 +69,14 @@ def container(draft: Draft) -> str | None:
     if not draft.elsewhere or not wished or draft.pins("container"):
         return None
     if draft.to.whole_api and isinstance(wished, Mapping) and not wished.get("id"):
-        skills = wished.get("skills")
-        if all(isinstance(skill, Mapping) and skill.get("type") == "anthropic" for skill in skills or ()):
+        skills = wished.get("skills") or []
+        if isinstance(skills, list) and all(_is_anthropics(skill) for skill in skills):
             return None
     return "container: another client does not have it"
+
+
+def _is_anthropics(skill: Any) -> bool:
+    return isinstance(skill, Mapping) and skill.get("type") == "anthropic"
 
 
 def files(draft: Draft) -> str | None:

@@ -12,6 +12,8 @@ _LEAST_ANSWER = 1024
 """Tokens; a shorter answer than that is no answer to a request for a longer one."""
 _CLOSE = 0.4
 """The share by which an estimate may be wrong, either way."""
+_MARGIN = 0.2
+"""The share of an estimate that is left free beside it."""
 
 
 def context_window(draft: Draft) -> str | Unmeasured | None:
@@ -25,6 +27,10 @@ def context_window(draft: Draft) -> str | Unmeasured | None:
     if draft.counts and abs(draft.tokens - window) <= window * _CLOSE:
         return Unmeasured("context_window")
     room = window - draft.tokens
+    if (
+        not draft.counted and room >= _LEAST_ANSWER
+    ):  # an estimate may be too low, and a cut answer costs less than a 400
+        room = max(_LEAST_ANSWER, room // 2, window - int(draft.tokens * (1 + _MARGIN)))
     if room >= wished:
         return None
     if room >= _LEAST_ANSWER and not draft.pins("max_tokens"):

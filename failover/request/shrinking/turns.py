@@ -63,7 +63,7 @@ def _droppable(messages: Sequence[Any], rule: DropTurns) -> list[range]:
     old = {turn.start for turn in loose[: max(0, len(loose) - rule.keep_last)]}
     if summary is not None:  # the API reads nothing of what stands before it
         old |= {turn.start for turn in loose if turn.stop <= summary}
-    return [turn for turn in loose if turn.start in old and not _must_stay(messages, turn)]
+    return [turn for turn in loose if turn.start in old and summary not in turn and not _must_stay(messages, turn)]
 
 
 def _turns(messages: Sequence[Any], *, split_first: bool) -> tuple[int, list[range]]:
@@ -102,9 +102,7 @@ def _has_source(message: Any) -> bool:
 
 
 def _must_stay(messages: Sequence[Any], turn: range) -> bool:
-    """A turn with the latest summary, or by which tools or the effort were changed for what follows."""
-    if latest_compaction(messages) in turn:
-        return True
+    """A turn by which tools or the effort were changed for what follows."""
     if any(isinstance(messages[index], Mapping) and "output_config" in messages[index] for index in turn):
         return True
     blocks = [block for index in turn for block in blocks_of(messages[index])]
