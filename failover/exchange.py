@@ -119,7 +119,7 @@ class Exchange:
         """Where the call was made, once its answer is read elsewhere."""
         self.client: NamedClient | None = None
         """The client that sends now; `None`: the caller's own."""
-        self._threaded = bool(body.get("thread")) and sent_by_a_thread(request)
+        self._threaded = "thread" in body and sent_by_a_thread(request)
         self._left_thread = False
         """Whether what was sent last is a threaded turn that its thread will not hold."""
         self._collects_if_it_can = rules.collect_over is not None and self._is_to_be_collected(rules.collect_over)
@@ -224,7 +224,7 @@ class Exchange:
 
     def mark(self) -> Mark | None:
         """What marks the stream that is answering, if its thread will not hold it."""
-        return Mark(self.sent_model) if self._left_thread else None
+        return Mark(self.sent_model, elsewhere=self.client is not None) if self._left_thread else None
 
     def _marked(self, answer: Answer) -> Answer:
         """An answer that has been read, marked for the SDK as one that its thread does not hold."""
@@ -233,6 +233,8 @@ class Exchange:
         try:
             message = answer.http_response.json()
             message = {**message, "usage": marked(message["usage"], self.sent_model)}
+            if self.client is not None and "container" in message:
+                message["container"] = None  # of that client's workspace, which the thread goes on without
         except (ValueError, KeyError, TypeError, AttributeError):
             return answer
         return as_plain(answer, self.request, json.dumps(message).encode())

@@ -58,7 +58,7 @@ class Ladders:
         self._catalogue = _catalogue(models)
         self._named.refuse_foreign_names(policy, self._catalogue)
         self._sizes = tuple(
-            SizeClass(size.over or 0, bulkheads.limit(name, size.at_once, size.queue))
+            SizeClass(size.over, bulkheads.limit(name, size.at_once, size.queue))
             for name, size in policy.bulkheads.items()
         )
         self._prepared: dict[tuple[str, bool, bool], Prepared] = {}

@@ -29,7 +29,7 @@ from .policy import Policy, default_policy, load_policy
 from .request.body import guarded_body, is_bound_to_its_model
 from .request.cargo import sent_by_a_thread
 from .request.threads import Replay
-from .sdk import count_tokens, count_tokens_async, is_client, middleware_of
+from .sdk import count_tokens, count_tokens_async, is_client, kind_of, middleware_of
 from .sending import send, send_async
 from .telemetry import Hub, LogListener, SpanListener, TracerProvider
 
@@ -147,7 +147,7 @@ class Failover(Middleware):
         if body is None:
             return None
         self._second_runs.refuse(request)
-        until = Replay.taken(request, body)
+        until = Replay.taken(request, body, self._clock.now())
         bound = "thread" in body and is_bound_to_its_model(body) and not sent_by_a_thread(request)
         prepared = self._ladders.of(body["model"], bound=bound, asynchronous=asynchronous)
         return Exchange(prepared, self._services, request, body, call_next, until=until)
@@ -172,7 +172,9 @@ class Failover(Middleware):
                 wait(action.place, action.seconds, self._clock)
             elif isinstance(action, Measure):
                 rung, cargo = action.candidate, exchange.cargo
-                cargo.counted(rung, count_tokens(exchange.counting(rung), cargo.to_count(rung), exchange.request))
+                asked = cargo.to_count(rung)
+                tokens = count_tokens(exchange.counting(rung), asked, exchange.request, action.seconds)
+                cargo.counted(rung, tokens)
             elif isinstance(action, (Begun, Finish)):
                 return action
             else:
@@ -190,17 +192,13 @@ class Failover(Middleware):
                 await wait_async(action.place, action.seconds, self._clock)
             elif isinstance(action, Measure):
                 rung, cargo = action.candidate, exchange.cargo
-                counting = count_tokens_async(exchange.counting(rung), cargo.to_count(rung), exchange.request)
-                cargo.counted(rung, await counting)
+                asked = cargo.to_count(rung)
+                tokens = await count_tokens_async(exchange.counting(rung), asked, exchange.request, action.seconds)
+                cargo.counted(rung, tokens)
             elif isinstance(action, (Begun, Finish)):
                 return action
             else:
                 assert_never(action)
-
-
-def _kind(value: object) -> str:
-    """What to call a wrong argument in an error: never its value, which may be a key."""
-    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
 def _loaded(policy: object) -> Policy:
@@ -211,7 +209,7 @@ def _loaded(policy: object) -> Policy:
     if isinstance(policy, (str, os.PathLike)):
         return load_policy(policy)
     hint = "; to share one, give it to wrap()" if isinstance(policy, Failover) else ""
-    raise TypeError(f"a policy is a path, a Policy or None, not {_kind(policy)}{hint}")
+    raise TypeError(f"a policy is a path, a Policy or None, not {kind_of(policy)}{hint}")
 
 
 def wrap(
@@ -248,7 +246,7 @@ def wrap(
         TypeError: this is not a client, or a `Failover` and options for a new one were both given.
     """
     if not is_client(client):
-        raise TypeError(f"wrap() takes a client of the anthropic package (2.12 or newer), not {_kind(client)}")
+        raise TypeError(f"wrap() takes a client of the anthropic package (2.12 or newer), not {kind_of(client)}")
     sdk_client: Any = client
     before = middleware_of(sdk_client)
     if any(isinstance(entry, Failover) for entry in before):

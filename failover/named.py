@@ -21,7 +21,7 @@ from .policy import Policy
 from .policy.model import OWN_CLIENT
 from .request.body import MESSAGES_PATH
 from .request.catalogue import Catalogue, Model
-from .sdk import is_client, middleware_of, platform_of
+from .sdk import UPSTREAM_ERRORS, is_client, kind_of, middleware_of, platform_of
 
 __all__ = ["NamedClient", "NamedClients"]
 
@@ -36,7 +36,6 @@ _OF_THE_ORGANIZATION = frozenset({"anthropic-organization-id", "anthropic-user-p
 _FIRST_PARTY = frozenset({"anthropic", "aws", "google_cloud"})
 """Platforms that call models as the Claude API does
 (https://platform.claude.com/docs/en/about-claude/models/overview)."""
-_UPSTREAM_ERRORS = (anthropic.APIConnectionError, anthropic.APIStatusError)
 
 
 class _Handed(NamedTuple):
@@ -77,7 +76,7 @@ class NamedClient:
             handed: Any = self._sender.request(
                 request.cast_to, _others(request), stream=request.stream, stream_cls=request.stream_cls
             )
-        except _UPSTREAM_ERRORS:
+        except UPSTREAM_ERRORS:
             raise
         except Exception as error:
             raise self._not_sent(error) from error
@@ -89,7 +88,7 @@ class NamedClient:
             handed: Any = await self._sender.request(
                 request.cast_to, _others(request), stream=request.stream, stream_cls=request.stream_cls
             )
-        except _UPSTREAM_ERRORS:
+        except UPSTREAM_ERRORS:
             raise
         except Exception as error:
             raise self._not_sent(error) from error
@@ -140,10 +139,12 @@ class NamedClients:
         self._sync: dict[str, NamedClient] = {}
         self._async: dict[str, NamedClient] = {}
         if given is not None and not isinstance(given, Mapping):
-            raise TypeError(f"clients is {_kind(given)}, not a mapping of names to clients")
+            raise TypeError(f"clients is {kind_of(given)}, not a mapping of names to clients")
         for name, value in (given or {}).items():
             if not isinstance(name, str):
-                raise TypeError(f"clients: the name of a client is a text, not {_kind(name)}")
+                raise TypeError(f"clients: the name of a client is a text, not {kind_of(name)}")
+            if not name.isprintable() or not name.strip() or "/" in name:
+                raise TypeError(f"clients: {name!r} is no name that a policy could say: write letters and digits")
             if name == OWN_CLIENT:
                 raise TypeError(f"clients: `{OWN_CLIENT}` is the caller's own client: give this one another name")
             for client in value if isinstance(value, (tuple, list)) else (value,):
@@ -155,7 +156,7 @@ class NamedClients:
 
     def _add(self, name: str, client: Any, guard: type[Middleware]) -> None:
         if not is_client(client):
-            raise TypeError(f"clients[{name!r}] is {_kind(client)}, not a client of the anthropic package")
+            raise TypeError(f"clients[{name!r}] is {kind_of(client)}, not a client of the anthropic package")
         if any(isinstance(entry, guard) for entry in middleware_of(client)):
             raise FailoverError(f"clients[{name!r}] is guarded already: give the original client")
         asynchronous = is_client(client, asynchronous=True)
@@ -186,6 +187,8 @@ class NamedClients:
                 f"wrap(client, policy, clients={{{missing[0]!r}: {kind}(...)}})"
             )
         if asynchronous is None:
+            for name in sorted(given.keys() - policy.clients):
+                _log.warning("client `%s` is of no use: no rung of policy `%s` is on it", name, policy.name)
             return
         missing = sorted(policy.clients - self.of(asynchronous=asynchronous).keys())
         if missing:
@@ -241,8 +244,3 @@ def _right_name(client: NamedClient, name: str, model: Model) -> str | None:
 
 def _listed(names: list[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
-
-
-def _kind(value: object) -> str:
-    """What to call a wrong argument in an error: never its value, which may be a key."""
-    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"

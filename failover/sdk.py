@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_RETRY_HEADER",
+    "UPSTREAM_ERRORS",
     "ResponseWrapper",
     "as_plain",
     "base_url_of",
@@ -33,6 +34,7 @@ __all__ = [
     "is_answer",
     "is_client",
     "is_outermost",
+    "kind_of",
     "maker_of",
     "may_run_again",
     "message_of",
@@ -49,6 +51,9 @@ __all__ = [
 
 ResponseWrapper = APIResponse[Any] | AsyncAPIResponse[Any]
 
+UPSTREAM_ERRORS = (anthropic.APIConnectionError, anthropic.APIStatusError)
+"""What says of an upstream that it failed, and not of the program."""
+
 NO_RETRY_HEADER = {"x-should-retry": "false"}
 """A response header that the SDK's own retry loop obeys before it looks at the status."""
 
@@ -63,7 +68,6 @@ def is_answer(http: httpx2.Response) -> bool:
 
 _COUNTED = ("model", "messages", "system", "tools", "mcp_servers")
 """What has tokens to speak of; the rest of a request may be what a model does not take."""
-_LONGEST_COUNT = 5.0
 _PLATFORMS = {
     "BaseBedrockClient": "bedrock",
     "BaseMantleClient": "bedrock",
@@ -83,6 +87,11 @@ def is_client(client: object, *, asynchronous: bool | None = None) -> bool:
     return isinstance(client, kinds[which]) and hasattr(client, "with_middleware")
 
 
+def kind_of(value: object) -> str:
+    """What to call a wrong argument in an error: never its value, which may be a key."""
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+
+
 def platform_of(client: object) -> str | None:
     """Whose API a client speaks: `anthropic`, `aws`, `bedrock`, `foundry`, `google_cloud` or `vertex`; `None` if unknown."""
     kinds = [kind.__name__ for kind in type(client).__mro__]
@@ -99,21 +108,21 @@ def forget_token(client: Any) -> None:
         cache.invalidate()
 
 
-def count_tokens(client: Any, body: dict[str, Any], request: APIRequest) -> int | None:
+def count_tokens(client: Any, body: dict[str, Any], request: APIRequest, seconds: float) -> int | None:
     """How many tokens the API counts in a body, with a sync client; `None` if it does not say so in time."""
     with contextlib.suppress(Exception):  # a platform without counting, no network, an answer in another form
-        return int(client.post(**_count_request(body, request)).input_tokens)
+        return int(client.post(**_count_request(body, request, seconds)).input_tokens)
     return None
 
 
-async def count_tokens_async(client: Any, body: dict[str, Any], request: APIRequest) -> int | None:
+async def count_tokens_async(client: Any, body: dict[str, Any], request: APIRequest, seconds: float) -> int | None:
     """As `count_tokens`, with an async client."""
     with contextlib.suppress(Exception):
-        return int((await client.post(**_count_request(body, request))).input_tokens)
+        return int((await client.post(**_count_request(body, request, seconds))).input_tokens)
     return None
 
 
-def _count_request(body: dict[str, Any], request: APIRequest) -> dict[str, Any]:
+def _count_request(body: dict[str, Any], request: APIRequest, seconds: float) -> dict[str, Any]:
     """https://platform.claude.com/docs/en/api/messages-count-tokens."""
     beta = "beta=true" in request.url.partition("?")[2].split("&")
     betas = request.headers.get("anthropic-beta")
@@ -123,7 +132,7 @@ def _count_request(body: dict[str, Any], request: APIRequest) -> dict[str, Any]:
         "body": {name: body[name] for name in _COUNTED if name in body},
         "options": {
             "headers": {"anthropic-beta": betas} if betas else {},
-            "timeout": _LONGEST_COUNT,
+            "timeout": seconds,
             "max_retries": 0,
         },
     }

@@ -15,20 +15,19 @@ from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, 
 
 from .exchange import Answer, Exchange
 from .opened import AsyncOpened, SyncOpened
-from .sdk import is_answer
+from .sdk import UPSTREAM_ERRORS, is_answer
 
 __all__ = ["send", "send_async"]
 
 _NOT_PARSED = (str, bytes, httpx2.Response)
 _NO_CONTENT = 204
-_UPSTREAM_ERRORS = (anthropic.APIConnectionError, anthropic.APIStatusError)
 
 
 def send(exchange: Exchange, request: APIRequest, call_next: CallNext) -> Answer:
     """Send once with a sync client."""
     try:
         response = (exchange.client.send if exchange.client is not None else call_next)(request)
-    except _UPSTREAM_ERRORS as error:
+    except UPSTREAM_ERRORS as error:
         return error
     if not isinstance(response, APIResponse):
         return response  # what an inner middleware chose to answer instead
@@ -54,7 +53,7 @@ async def send_async(exchange: Exchange, request: APIRequest, call_next: AsyncCa
     """Send once with an async client."""
     try:
         response = await (exchange.client.send_async if exchange.client is not None else call_next)(request)
-    except _UPSTREAM_ERRORS as error:
+    except UPSTREAM_ERRORS as error:
         return error
     if not isinstance(response, AsyncAPIResponse):
         return response  # what an inner middleware chose to answer instead

@@ -32,9 +32,10 @@ class Queue(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """Have the prompt counted for this candidate, then ask again."""
+    """Have the prompt counted for this candidate within so many seconds, then ask again."""
 
     candidate: Candidate
+    seconds: float
 
 
 class Wait(NamedTuple):

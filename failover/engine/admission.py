@@ -1,6 +1,6 @@
 """Whether a rung may be sent to now: what this call knows of it, the deadline, the bulkheads, its circuit, in this order.
 
-A place in line is held by nobody whose circuit refuses, and a circuit's permit by nobody who stands in line.
+Nobody goes into a line whose circuit refuses, or holds a circuit's permit while standing in one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from .turn import Turn
 __all__ = ["Admission", "Admitted", "Rethread"]
 
 _FOREVER = float("inf")
+_LONGEST_COUNT = 5.0  # seconds; an answer that is waited for longer than that is no quick one
 _NO_TIME = Refusal("closed", None, "deadline", None, None, last_resort=False)
 
 
@@ -65,7 +66,7 @@ class Admission:
         if available <= 0:
             return self._late(candidate)
         if isinstance(load, (Misfit, Unmeasured)):
-            return candidate.circuit.outlook() or self._without_load(candidate, load)
+            return candidate.circuit.outlook() or self._without_load(candidate, load, available)
         if self._turn is not None:
             patience = max(0.0, available - self._reserve / 2)  # a turn is of use with time left for an answer
             before = candidate.circuit.outlook() or self._turn.take(candidate, patience)
@@ -112,11 +113,11 @@ class Admission:
         if self._turn is not None:
             self._turn.release()
 
-    def _without_load(self, candidate: Candidate, load: Misfit | Unmeasured) -> Measure | Rethread:
+    def _without_load(self, candidate: Candidate, load: Misfit | Unmeasured, available: float) -> Measure | Rethread:
         if isinstance(load, Misfit):
             return Rethread(candidate)
         self._rungs.unload()
-        return Measure(candidate)
+        return Measure(candidate, min(available, _LONGEST_COUNT))
 
     def _kept_out(self, candidate: Candidate, before: Refusal | Queue) -> Refusal | Queue:
         """By its circuit, or by a bulkhead, where this call has then waited as long as it may."""

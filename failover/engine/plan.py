@@ -143,8 +143,8 @@ class Bulkheads(Protocol):
 class SizeClass(NamedTuple):
     """A limit for prompts above a size."""
 
-    over: int
-    """Tokens."""
+    over: int | None
+    """Tokens; `None`: it is for all prompts."""
     limit: Limit
 
 

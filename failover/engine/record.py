@@ -7,6 +7,7 @@ unless somebody asked for all of it, so that listening costs nothing while all i
 from __future__ import annotations
 
 import itertools
+from typing import Literal
 
 from failover.events import (
     AttemptFinished,
@@ -60,7 +61,7 @@ class CallRecord:
         self._emit = services.emit
         self._model = plan.model
         self._number = next(_numbers)
-        self._skipped: dict[str, None] = {}
+        self._skipped: dict[str, str] = {}
         self._verbose = services.verbose()
         self._waited = 0.0
         self._told = False
@@ -111,7 +112,7 @@ class CallRecord:
             self._queued,
         )
         attempts = (*self.attempts, running)
-        return Route("streaming", self._model, model, attempts, tuple(self._skipped), self._waited, self.resumed)
+        return self._route("streaming", model, attempts)
 
     def interrupted(self, candidate: Candidate, outcome: Outcome, resume: Resumption | None, why: str | None) -> None:
         """The attempt that ended last had been answering the caller; what happens now."""
@@ -170,7 +171,7 @@ class CallRecord:
     def skipped(self, candidate: Candidate, refusal: Refusal) -> None:
         """A rung was passed over."""
         model, name = candidate.rung.model, candidate.circuit.name
-        self._skipped[name] = None
+        self._skipped[name] = refusal.reason if refusal.why is None else f"{refusal.reason}: {refusal.why}"
         self._told = True
         self._emit(
             ModelSkipped(self._number, model, name, refusal.state, refusal.retry_in, refusal.reason, refusal.why)
@@ -190,9 +191,7 @@ class CallRecord:
     def finished(self, outcome: CallOutcome, shown: int | None, *, without_answer: str) -> Route:
         """The call is over; the caller is shown the answer of attempt `shown` (from 1), or the error `without_answer`."""
         served = self.attempts[-1].model if outcome in ("primary", "fallback") else None
-        route = Route(
-            outcome, self._model, served, tuple(self.attempts), tuple(self._skipped), self._waited, self.resumed
-        )
+        route = self._route(outcome, served, tuple(self.attempts))
         if self._verbose or outcome != "primary" or self._told:
             error_type = without_answer if shown is None and outcome in {"refused", "exhausted"} else None
             if served is None and shown is not None:
@@ -211,3 +210,17 @@ class CallRecord:
                 )
             )
         return route
+
+    def _route(
+        self, outcome: CallOutcome | Literal["streaming"], served: str | None, attempts: tuple[Attempt, ...]
+    ) -> Route:
+        return Route(
+            outcome,
+            self._model,
+            served,
+            attempts,
+            tuple(self._skipped),
+            self._waited,
+            self.resumed,
+            tuple(self._skipped.values()),
+        )

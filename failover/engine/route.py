@@ -57,6 +57,8 @@ class Route(NamedTuple):
     """Seconds spent in waits."""
     resumed: Resumption | None = None
     """How another attempt took over after some of the answer had been given; `None` if none did."""
+    why_skipped: tuple[str, ...] = ()
+    """For each of `skipped` in turn: the reason, such as `open` or `unfit`, and what there is to say of it."""
 
     @property
     def request_ids(self) -> tuple[str, ...]:
@@ -65,5 +67,9 @@ class Route(NamedTuple):
 
     def __str__(self) -> str:
         tried = [str(attempt) for attempt in self.attempts]
-        skipped = [f"{model}: skipped" for model in self.skipped]
+        reasons = (*self.why_skipped, *("" for _ in self.skipped))
+        skipped = [
+            f"{place}: skipped ({why})" if why else f"{place}: skipped"
+            for place, why in zip(self.skipped, reasons, strict=False)
+        ]
         return f"{self.outcome}: {'; '.join(tried + skipped) or 'nothing was sent'}"

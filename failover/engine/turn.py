@@ -87,6 +87,6 @@ class Turn:
         return Refusal("closed", expected, "full", None, None, last_resort=False, why=why, limits=full)
 
     def _limits(self, candidate: Candidate) -> tuple[Limit, ...]:
-        tokens = self._cargo.tokens if self._plan.sizes else 0
-        large = tuple(size.limit for size in self._plan.sizes if tokens > size.over)
+        sizes = self._plan.sizes
+        large = tuple(size.limit for size in sizes if size.over is None or self._cargo.tokens > size.over)
         return large if candidate.limit is None else (*large, candidate.limit)

@@ -146,15 +146,13 @@ def one_line(text: str) -> str:
 
 
 def client_name(name: str) -> str:
-    """The name of a client as given.
+    """The name of a client or a bulkhead as given.
 
     Raises:
-        ValueError: it could not stand in the name of a circuit, `client/model`.
+        ValueError: it could not stand in the name of a circuit, `client/model`, or among other names.
     """
     if not _CLIENT_NAME.fullmatch(name):
-        raise ValueError(
-            f"{shown(name)} is no client's name: write letters, digits, `-`, `_` and `.`, as in `backup-key`"
-        )
+        raise ValueError(f"{shown(name)} is no name: write letters, digits, `-`, `_` and `.`, as in `backup-key`")
     return name
 
 

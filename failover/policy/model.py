@@ -266,7 +266,7 @@ class Policy(Part):
     cost_at_most: Off[Multiple] = None
     """Rungs whose tokens cost more than so many times the requested model's are passed over, where prices are known."""
     shrink: Off[Shrink] = None
-    bulkheads: Annotated[Mapping[Name, Bulkhead], Field(max_length=20)] = {}
+    bulkheads: Annotated[Mapping[ClientName, Bulkhead], Field(max_length=20)] = {}
 
     def rungs_for(self, model: str) -> tuple[Rung, ...]:
         """The rungs for a requested model: itself first, then those of the first ladder that matches."""

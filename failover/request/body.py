@@ -27,7 +27,7 @@ def guarded_body(request: APIRequest) -> dict[str, Any] | None:
     return body if isinstance(model, str) and model.isprintable() else None
 
 
-def is_bound_to_its_model(body: dict[str, Any]) -> bool:
+def is_bound_to_its_model(body: Mapping[str, Any]) -> bool:
     """Whether a body makes sense only to the model it names: it continues a thread whose history that one keeps."""
     thread = body.get("thread")
     return isinstance(thread, dict) and thread.get("type") == "continue"

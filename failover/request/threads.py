@@ -17,6 +17,7 @@ from anthropic import APIRequest
 from failover.stream.message import parsed
 from failover.stream.sse import event, split
 
+from .body import is_bound_to_its_model
 from .cargo import sent_by_a_thread
 
 __all__ = ["Mark", "Replay", "marked"]
@@ -40,8 +41,15 @@ def marked(usage: Mapping[str, Any], model: str) -> dict[str, Any]:
 class Mark:
     """Marks a stream: its last word about usage stands in its `message_delta`."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, *, elsewhere: bool) -> None:
+        """Begin.
+
+        Args:
+            model: who answers.
+            elsewhere: whether another client sent the request: the container that it names is of that one's workspace.
+        """
         self._model = model
+        self._elsewhere = elsewhere
         self._usage: dict[str, Any] = {}
 
     def rewrite(self, events: bytes) -> bytes:
@@ -55,10 +63,14 @@ class Mark:
             for data in parsed(said):
                 if data["type"] == "message_start":
                     self._usage = data["message"].get("usage") or {}
+                    if self._elsewhere and data["message"].get("container"):
+                        return event({**data, "message": {**data["message"], "container": None}})
                 elif data["type"] == "message_delta":
                     known = {key: count for key, count in (data.get("usage") or {}).items() if count is not None}
                     iterations = marked({**self._usage, **known}, self._model)["iterations"]
-                    return event({**data, "usage": {**(data.get("usage") or {}), "iterations": iterations}})
+                    delta = {**data["delta"], "container": None} if self._elsewhere else data["delta"]
+                    usage = {**(data.get("usage") or {}), "iterations": iterations}
+                    return event({**data, "delta": delta, "usage": usage})
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass  # the SDK will say what it thinks of it
         return said
@@ -79,12 +91,14 @@ class Replay:
         _expected.set((model, deadline))
 
     @staticmethod
-    def taken(request: APIRequest, body: Mapping[str, Any]) -> float | None:
-        """When this call is to be over, if it is the replay of the one before it."""
+    def taken(request: APIRequest, body: Mapping[str, Any], now: float) -> float | None:
+        """When this call is to be over, if it is the replay of the one before it; of one that never came nothing is left
+        once its time is over.
+        """
         expected = _expected.get()
         if expected is None:
             return None
         _expected.set(None)
         model, deadline = expected
-        begins = (body.get("thread") or {}).get("type") != "continue"
-        return deadline if begins and body["model"] == model and sent_by_a_thread(request) else None
+        replays = not is_bound_to_its_model(body) and body["model"] == model and sent_by_a_thread(request)
+        return deadline if replays and deadline > now else None

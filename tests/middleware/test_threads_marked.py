@@ -72,7 +72,7 @@ class TestTheEventsOfAStream:
 
     def test_are_the_same_but_for_that_word(self):
         before = [self.START, sse({"type": "ping"}), sse({"type": "message_stop"})]
-        mark = Mark(SECOND)
+        mark = Mark(SECOND, elsewhere=False)
         assert [mark.rewrite(event) for event in before] == before
 
     @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ class TestTheEventsOfAStream:
     )
     def test_say_what_the_whole_answer_took(self, usage, tokens):
         end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}
-        told = Mark(SECOND).rewrite(self.START + sse(end))
+        told = Mark(SECOND, elsewhere=False).rewrite(self.START + sse(end))
         _, said = parsed(told)
         (mark,) = said["usage"].pop("iterations")
         assert (said["delta"], said["usage"]) == (end["delta"], usage or {})
@@ -98,7 +98,7 @@ class TestTheEventsOfAStream:
         ],
     )
     def test_pass_as_they_came_where_they_make_no_sense(self, odd):
-        assert Mark(SECOND).rewrite(odd) == odd
+        assert Mark(SECOND, elsewhere=False).rewrite(odd) == odd
 
 
 class TestALongOutage:

@@ -208,7 +208,7 @@ VALUES = [
     ),
     (
         "ladders: [{match: a, rungs: [{model: b, client: eu/west}]}]",
-        "3:49: ladders[0].rungs[0].client: 'eu/west' is no client's name: write letters, digits ... `backup-key`",
+        "3:49: ladders[0].rungs[0].client: 'eu/west' is no name: write letters, digits ... `backup-key`",
     ),
     (
         "ladders: [{match: a, rungs: [{model: b, client: ''}]}]",
@@ -216,7 +216,7 @@ VALUES = [
     ),
     (
         "ladders: [{match: a, rungs: [{model: b, client: -x}]}]",
-        "3:49: ladders[0].rungs[0].client: '-x' is no client's name",
+        "3:49: ladders[0].rungs[0].client: '-x' is no name",
     ),
     (
         "ladders: [{match: a, rungs: [{model: b, cliient: x}]}]",

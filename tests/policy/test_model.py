@@ -245,7 +245,7 @@ def test_a_pattern_covers_the_names_that_it_matches_and_no_others(wide, model):
         ),
         (lambda: Fit(mode="off", count_tokens=True), "with `mode: off` nothing is fitted"),
         (lambda: Rung(model="a", queue=5), "without `at_once` nobody waits"),
-        (lambda: Rung(model="a", client="eu/west"), "'eu/west' is no client's name"),
+        (lambda: Rung(model="a", client="eu/west"), "'eu/west' is no name"),
         (lambda: _policy(cost_at_most=0.5), "greater than or equal to 1"),
         (lambda: _policy(cost_at_most="3 times"), "'3 times' is no multiple"),
         (lambda: Bulkhead(at_once=0), "greater than or equal to 1"),
