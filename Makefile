@@ -14,7 +14,7 @@ help: ## Print this list
 demo: $(READY) ## See an outage of the first model, and what failover makes of it (about half a minute)
 	@$(BIN)/failover demo
 
-test: $(READY) ## Run the tests (about three minutes)
+test: $(READY) ## Run the tests (about ten minutes)
 	@$(BIN)/python -m pytest
 
 lint: $(READY) ## Check style and types

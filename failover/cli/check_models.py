@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from failover.document.words import Path, shown
 from failover.policy import Ladder, Policy
+from failover.policy.model import OWN_CLIENT, Rung
 from failover.request.catalogue import Catalogue, Model
 
 __all__ = ["Remark", "remarks", "today"]
@@ -43,20 +44,30 @@ def remarks(policy: Policy, catalogue: Catalogue, day: dt.date) -> Iterator[Rema
                 near = catalogue.hint(rung.model)
                 yield Remark(path, "hint", f"{shown(rung.model)} is not in the catalogue of models{near}")
                 continue
-            for what, message in _going(model, day):
+            for what, message in _going_from(rung, model, day):
                 yield Remark(path, what, f"{rung.model} {message}")
             if (costs := _too_dear(model, ladder, policy, catalogue)) is not None:
                 yield Remark(path, "warning", f"{rung.model} {costs}")
 
 
-def _going(model: Model, day: dt.date) -> Iterator[tuple[_What, str]]:
+def _going_from(rung: Rung, model: Model, day: dt.date) -> Iterator[tuple[_What, str]]:
+    """As `_going`; but what a client is, a policy does not say, and Bedrock and Vertex retire models on other days."""
+    if rung.client == OWN_CLIENT and rung.model in {model.id, *model.aliases}:
+        yield from _going(model, day)
+        return
+    for _, message in _going(model, day, outcome=False):
+        yield "hint", f"{message}; these are Anthropic's days, and another platform may have its own"
+
+
+def _going(model: Model, day: dt.date, *, outcome: bool = True) -> Iterator[tuple[_What, str]]:
     """Whether a model is retired or will be soon; of one that is active nothing is announced, and there is only a hint.
 
     The date of an active model is the first on which it may be retired, and a retirement is announced before it comes.
     """
     date = model.retires
+    fail, may_fail = (": requests for it fail", ": requests for it may fail") if outcome else ("", "")
     if model.lifecycle == "retired":
-        yield "warning", f"was retired{f' on {date}' if date else ''}: requests for it fail"
+        yield "warning", f"was retired{f' on {date}' if date else ''}{fail}"
     elif model.lifecycle == "active":
         if date is not None and date <= day:
             yield (
@@ -66,7 +77,7 @@ def _going(model: Model, day: dt.date) -> Iterator[tuple[_What, str]]:
         elif date is not None and date - day <= _SOON:
             yield "hint", f"may retire from {date} on, {_in_days(date, day)}; no retirement is announced"
     elif date is not None and date < day:
-        yield "warning", f"was to be retired on {date}, which has passed: requests for it may fail"
+        yield "warning", f"was to be retired on {date}, which has passed{may_fail}"
     elif date is not None:
         yield "warning" if date - day <= _SOON else "hint", f"retires on {date}, {_in_days(date, day)}"
     elif model.lifecycle == "deprecated":

@@ -173,6 +173,45 @@ def test_a_model_that_goes_or_is_unknown_is_said_where_it_stands(tmp_path, model
     assert ": ok: " in last
 
 
+OWN_DAYS = "these are Anthropic's days, and another platform may have its own"
+
+
+@pytest.mark.parametrize(
+    ("model", "remark"),
+    [
+        ("m-gone", "m-gone was retired on 2026-08-05"),
+        ("m-gone-some-day", "m-gone-some-day was retired"),
+        ("m-going", "m-going retires on 2026-11-30, in 8 days"),
+        ("m-overdue", "m-overdue was to be retired on 2026-06-30, which has passed"),
+        ("m-deprecated", "m-deprecated is deprecated: it will be retired"),
+        ("m-aging", "m-aging may retire from 2026-11-24 on, in 2 days; no retirement is announced"),
+    ],
+)
+def test_of_a_client_whose_platform_is_not_known_no_failure_is_foretold(tmp_path, models, model, remark):
+    file = policy_of(tmp_path, f"{{model: {model}, client: bedrock}}")
+    code, lines = check("--models", models, file)
+    assert code == 0
+    assert lines[:-1] == [f"{file}:6:17: ladders[0].rungs[0].model: hint: {remark}; {OWN_DAYS}"]
+
+
+@pytest.mark.parametrize("client", ["", ", client: default"])
+def test_the_callers_own_client_is_taken_for_the_api(tmp_path, models, client):
+    _, lines = check("--models", models, policy_of(tmp_path, f"{{model: m-gone, set: {{max_tokens: 1}}{client}}}"))
+    assert lines[0].endswith("warning: m-gone was retired on 2026-08-05: requests for it fail")
+
+
+@pytest.mark.parametrize(
+    ("name", "elsewhere"),
+    [("us.anthropic.m-gone-v1:0", True), ("m-gone@20250101", True), ("m-also-gone", False), ("m-gone", False)],
+)
+def test_a_name_of_another_platform_says_that_the_rung_is_there(tmp_path, models, name, elsewhere):
+    ids = "ids: {bedrock: ['anthropic.m-gone-v1:0'], vertex: [m-gone@20250101]}, aliases: [m-also-gone]"
+    models.write_text(f"models: {{m-gone: {{lifecycle: retired, {ids}}}}}")
+    _, lines = check("--models", models, policy_of(tmp_path, f"'{name}'"))
+    expected = f"hint: {name} was retired; {OWN_DAYS}" if elsewhere else f"warning: {name} was retired: requests for"
+    assert expected in lines[0]
+
+
 def test_quiet_prints_warnings_but_no_hints(tmp_path, models):
     file = policy_of(tmp_path, "m-gone", "m-old", "nosuch-model")
     code, (line,) = check("-q", "--models", models, file)

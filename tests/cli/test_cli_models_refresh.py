@@ -6,7 +6,7 @@ import datetime as dt
 import errno
 
 import pytest
-from models_lab import NO, ModelsApi, capabilities, info, supported
+from models_lab import NO, YES, ModelsApi, capabilities, info, supported
 
 from failover.cli import models_refresh
 from failover.request.catalogue import load_catalogue, shipped
@@ -192,6 +192,118 @@ def test_a_refusal_is_one_line_and_exit_code_1(refresh, api, tmp_path, status, w
     assert ran.stderr.startswith("failover: the Models API ")
     assert words in ran.stderr
     assert ran.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def lists(api, monkeypatch):
+    """Makes the API list these entries, whatever they are, on one page."""
+
+    def entries(*data):
+        page = {"data": list(data), "has_more": False, "first_id": None, "last_id": None}
+        monkeypatch.setattr(api, "page", lambda _: page)
+
+    return entries
+
+
+@pytest.mark.parametrize(
+    ("said", "left_out"),
+    [
+        ({"created_at": "garbage"}, "released"),
+        ({"created_at": ["2026-01-01"]}, "released"),
+        ({"retires_at": {"day": 1}}, "retires"),
+        ({"line": ["opus"]}, "line"),
+        ({"line": "sonata\x1b[31m"}, "line"),
+        ({"lifecycle": "zombie"}, "lifecycle"),
+        ({"lifecycle": 5}, "lifecycle"),
+        ({"max_tokens": -1}, "max_output"),
+        ({"max_tokens": 0}, "max_output"),
+        ({"max_tokens": True}, "max_output"),
+        ({"max_tokens": 10**12}, "max_output"),
+        ({"max_input_tokens": "lots"}, "context_window"),
+        ({"capabilities": [1]}, "capabilities"),
+        ({"capabilities": []}, "capabilities"),
+        ({"capabilities": "all"}, "capabilities"),
+        ({"capabilities": {"citations": "yes"}}, "citations"),
+        ({"capabilities": {"citations": {"supported": "yes"}}}, "citations"),
+        ({"capabilities": {"effort": [1]}}, "effort"),
+        ({"capabilities": {"effort": {"supported": True, "low": 1}}}, "effort"),
+        ({"capabilities": {"thinking": [1]}}, "thinking"),
+        ({"capabilities": {"thinking": {"supported": True, "types": [1]}}}, "thinking"),
+        ({"capabilities": {"server_tools": {"supported": True, "web search\n": YES}}}, "server_tools"),
+        ({"max_tokens": -1, "capabilities": [1], "created_at": "x"}, "capabilities, released, max_output"),
+    ],
+)
+def test_a_value_that_is_none_of_its_field_is_left_out_and_the_rest_is_used(refresh, lists, tmp_path, said, left_out):
+    lists(info("claude-next-6", **{"max_tokens": 64_000, "max_input_tokens": 200_000, **said}), OPUS)
+    ran = refresh()
+    assert ran.returncode == 0
+    assert ran.stderr == f"failover: left out, as the catalogue cannot hold it: claude-next-6 ({left_out})\n"
+    catalogue = load_catalogue(tmp_path / "failover-models.yaml")
+    assert catalogue.find("claude-opus-5-5").max_output == 64_000
+    new = catalogue.find("claude-next-6")
+    assert [field for field in left_out.split(", ") if getattr(new, field, None) is not None] == []
+    assert new.context_window == (None if left_out == "context_window" else 200_000)
+
+
+def test_a_known_value_stays_where_the_api_says_junk(refresh, lists, tmp_path):
+    lists(info("claude-opus-5-5", lifecycle="zombie", max_tokens=-1))
+    ran = refresh()
+    assert (ran.returncode, ran.stdout) == (
+        0,
+        "The catalogue says the same as the API of all 1 models that could be read.\n",
+    )
+    assert ran.stderr.endswith(": claude-opus-5-5 (lifecycle, max_output)\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "called"),
+    [
+        ({"type": "model", "created_at": "2026-01-01T00:00:00Z"}, "null"),
+        (info(None), "null"),
+        (info(""), "''"),
+        (info(7), "7"),
+        (info(["claude"]), "a list"),
+        (info("claude new"), "'claude new'"),
+        (info("claude\nevil"), r"'claude\nevil'"),
+        (info("claude\x1b[31m\u2028"), r"'claude\x1b[31m\u2028'"),
+        (info("claude" * 100), "'claudeclaudeclaudeclaudeclaudeclaude..."),
+        (None, "null"),
+        (5, "null"),
+        ("claude-next-6", "null"),
+        (["claude-next-6"], "null"),
+    ],
+)
+def test_an_entry_whose_id_is_no_name_is_skipped_and_the_rest_is_used(refresh, lists, tmp_path, entry, called):
+    lists(entry, OPUS)
+    ran = refresh()
+    assert ran.returncode == 0
+    assert ran.stdout.startswith("claude-opus-5-5\n  max_output: 128k -> 64k\n\n1 model differs;")
+    assert ran.stderr == f"failover: left out, as the catalogue cannot hold it: the entry with the id {called}\n"
+    assert len(load_catalogue(tmp_path / "failover-models.yaml").models) == len(shipped().models)
+
+
+def test_what_is_left_out_is_one_line_however_much_it_is(refresh, lists):
+    lists(*(info(f"claude-junk-{i}", lifecycle="zombie") for i in range(9)), OPUS)
+    ran = refresh()
+    assert ran.stderr.count("\n") == 1
+    assert ran.stderr.endswith("claude-junk-4 (lifecycle), and 4 more\n")
+
+
+@pytest.mark.parametrize("name", ["<<", "=", "~", "off", "1e3", "*x", "&x", "#x", "{", "-", "x" * 300])
+def test_a_name_that_means_something_in_yaml_is_written_as_a_name(refresh, lists, tmp_path, name):
+    lists(info(name, max_tokens=64_000))
+    assert refresh().returncode == 0
+    assert load_catalogue(tmp_path / "failover-models.yaml").find(name).max_output == 64_000
+
+
+@pytest.mark.parametrize("page", [[], "text", 5, None, {"data": 5}, {"data": "text"}, {"data": {"id": "x"}}, {}])
+def test_an_answer_that_is_no_list_is_one_line_and_exit_code_1(refresh, api, monkeypatch, tmp_path, page):
+    monkeypatch.setattr(api, "page", lambda _: page)
+    ran = refresh()
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == "failover: the Models API answered with something that is no list of models\n"
     assert list(tmp_path.iterdir()) == []
 
 
