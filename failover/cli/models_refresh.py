@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import typer
 
 from failover.document import replace_file, written
 from failover.document.files import printable
+from failover.document.words import shown
 from failover.request.catalogue import Catalogue, Model, load_catalogue, load_entries, parse_catalogue, shipped
+from failover.request.catalogue_file import CatalogueFile
 
 from .models_api import facts_of, listed_models
 from .models_show import spelled
@@ -19,6 +21,8 @@ from .models_show import spelled
 __all__ = ["refresh"]
 
 _PAGE = "https://platform.claude.com/docs/en/api/models/list"
+_MOST = 5
+"""How much of what is left out is named."""
 
 Differences = dict[str, dict[str, Any]]
 """Model to field to what the API says."""
@@ -39,9 +43,13 @@ def refresh(file: Path) -> bool:
     if isinstance(answer, str):
         typer.echo(f"failover: {answer}", err=True)
         return False
-    differences = _differences(answer, catalogue)
+    models, left_out = _usable(answer)
+    if left_out:
+        typer.echo(f"failover: left out, as the catalogue cannot hold it: {_first(left_out)}", err=True)
+    differences = _differences(models, catalogue)
     if not differences:
-        typer.echo(f"The catalogue says the same as the API of all {len(answer)} models that the API lists.")
+        which = "could be read" if left_out else "the API lists"
+        typer.echo(f"The catalogue says the same as the API of all {len(models)} models that {which}.")
         return True
     for line in _shown(differences, catalogue):
         typer.echo(line)
@@ -60,15 +68,46 @@ def refresh(file: Path) -> bool:
     return True
 
 
-def _differences(models: list[Mapping[str, Any]], catalogue: Catalogue) -> Differences:
+def _usable(entries: list[object]) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
+    """Model and facts of every entry that is one of a model; and in words, what nothing can be made of."""
+    models: list[tuple[str, dict[str, Any]]] = []
+    left_out: list[str] = []
+    for entry in entries:
+        info = entry if isinstance(entry, Mapping) else {}
+        name = info.get("id")
+        if not _is_name(name):
+            left_out.append(f"the entry with the id {shown(name)}")
+            continue
+        said = facts_of(info)
+        models.append((printable(name), said.facts))
+        if said.unusable:
+            left_out.append(f"{printable(name)} ({', '.join(said.unusable)})")
+    return models, left_out
+
+
+def _is_name(name: object) -> TypeGuard[str]:
+    """Whether a catalogue can have a model of that name."""
+    try:
+        CatalogueFile.model_validate({"models": {name: {}}} if isinstance(name, str) else None)
+    except ValueError:
+        return False
+    return True
+
+
+def _first(words: list[str]) -> str:
+    more = [f"and {len(words) - _MOST} more"] if len(words) > _MOST else []
+    return ", ".join([*words[:_MOST], *more])
+
+
+def _differences(models: list[tuple[str, dict[str, Any]]], catalogue: Catalogue) -> Differences:
     """What the API says otherwise than the catalogue; where it says nothing, nothing differs."""
     found: Differences = {}
-    for info in models:
-        known = catalogue.find(str(info["id"]))
-        said = {field: value for field, value in facts_of(info).items() if _differs(value, known, field)}
+    for name, facts in models:
+        known = catalogue.find(name)
+        said = {field: value for field, value in facts.items() if _differs(value, known, field)}
         said |= {} if known is None else _unsaid(said, known)
         if said or known is None:
-            found[str(info["id"]) if known is None else known.id] = said
+            found[name if known is None else known.id] = said
     return found
 
 

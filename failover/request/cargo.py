@@ -84,7 +84,11 @@ class Cargo:
     def tokens(self) -> int:
         """About how many tokens the prompt has."""
         if self._tokens is None:
-            self._tokens = tokens_of(self.body)
+            try:
+                self._tokens = tokens_of(self.body)
+            except Exception as error:  # noqa: BLE001 - a body may hold anything, and not to know its size harms nobody
+                _log.warning("a prompt could not be measured: %s", type(error).__name__)
+                self._tokens = 0
         return self._tokens
 
     def load(self, candidate: Candidate) -> Fitted | Misfit | Unmeasured:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import errno
+import json
+import types
 
 import pytest
 from models_lab import NO, YES, ModelsApi, capabilities, info, supported
@@ -218,16 +220,16 @@ def lists(api, monkeypatch):
         ({"lifecycle": 5}, "lifecycle"),
         ({"max_tokens": -1}, "max_output"),
         ({"max_tokens": 0}, "max_output"),
-        ({"max_tokens": True}, "max_output"),
+        ({"max_tokens": 1.5}, "max_output"),
         ({"max_tokens": 10**12}, "max_output"),
         ({"max_input_tokens": "lots"}, "context_window"),
         ({"capabilities": [1]}, "capabilities"),
         ({"capabilities": []}, "capabilities"),
         ({"capabilities": "all"}, "capabilities"),
         ({"capabilities": {"citations": "yes"}}, "citations"),
-        ({"capabilities": {"citations": {"supported": "yes"}}}, "citations"),
+        ({"capabilities": {"citations": {"supported": "perhaps"}}}, "citations"),
         ({"capabilities": {"effort": [1]}}, "effort"),
-        ({"capabilities": {"effort": {"supported": True, "low": 1}}}, "effort"),
+        ({"capabilities": {"effort": {"supported": True, "low": "perhaps"}}}, "effort"),
         ({"capabilities": {"thinking": [1]}}, "thinking"),
         ({"capabilities": {"thinking": {"supported": True, "types": [1]}}}, "thinking"),
         ({"capabilities": {"server_tools": {"supported": True, "web search\n": YES}}}, "server_tools"),
@@ -305,6 +307,24 @@ def test_an_answer_that_is_no_list_is_one_line_and_exit_code_1(refresh, api, mon
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == "failover: the Models API answered with something that is no list of models\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_answer_that_is_no_json_is_one_line_and_exit_code_1(refresh, api, monkeypatch):
+    monkeypatch.setattr(api, "page", lambda _: {})
+    monkeypatch.setattr("models_lab.json", types.SimpleNamespace(dumps=lambda _: "<html>"))
+    ran = refresh()
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == "failover: the Models API answered with something that is no list of models\n"
+
+
+def test_what_a_refusal_says_of_itself_is_printed_without_escapes(refresh, api, monkeypatch):
+    api.status = 500
+    body = json.dumps({"type": "error", "error": {"type": "x\x1b[31m\n", "message": "m"}})
+    monkeypatch.setattr("models_lab.json", types.SimpleNamespace(dumps=lambda _: body))
+    ran = refresh()
+    assert ran.returncode == 1
+    assert ran.stderr.count("\n") == 1
+    assert r"(status 500, x\x1b[31m\n, request id req_1)" in ran.stderr
 
 
 def test_no_network_is_one_line_and_exit_code_1(refresh, monkeypatch):

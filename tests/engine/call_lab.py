@@ -36,7 +36,7 @@ from failover.events import ModelSkipped
 from failover.policy.model import Policy, Rung
 from failover.testing.clock import FakeClock
 
-__all__ = ["CallLab", "LabCargo", "judged"]
+__all__ = ["CallLab", "LabCargo", "judged", "lab_of"]
 
 _BODIES = {
     "404": '{{"type":"error","error":{{"type":"not_found_error","message":"model: {model}"}}}}',
@@ -162,7 +162,7 @@ class CallLab:
             for index, rung in enumerate(self.policy.rungs_for(first))
         )
         sizes = tuple(
-            SizeClass(size.over or 0, self.bulkheads.limit(name, size.at_once, size.queue))
+            SizeClass(size.over, self.bulkheads.limit(name, size.at_once, size.queue))
             for name, size in self.policy.bulkheads.items()
         )
         limited = bool(self.bulkheads.limits())
@@ -287,3 +287,10 @@ class CallLab:
     def idle(self) -> bool:
         """Whether no limit has anybody out or in line."""
         return all(limit.running == limit.waiting == 0 for limit in self.bulkheads.limits())
+
+
+def lab_of(models="ab", *, tokens=100, kind=CallLab, rungs=None, **policy):
+    """A lab whose request has a prompt of so many tokens."""
+    lab = kind(models, rungs=rungs or {}, **policy)
+    lab.cargo = LabCargo(tokens)
+    return lab

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from call_lab import CallLab, LabCargo, judged
+from call_lab import judged, lab_of
 
 from failover.engine import Queue, Send
 from failover.events import AttemptStarted, ModelSkipped, Waiting
@@ -12,12 +12,6 @@ NO_REPEAT = {"tries": 1, "passes": 1}
 ONE = {"at_once": 1, "queue": "30s"}
 NO_LINE = {"at_once": 1, "queue": 0}
 LARGE = {"large": {"over": "50k tokens", "at_once": 2, "queue": "30s"}}
-
-
-def lab_of(models="ab", *, tokens=100, kind=CallLab, rungs=None, **policy):
-    lab = kind(models, rungs=rungs or {}, **policy)
-    lab.cargo = LabCargo(tokens)
-    return lab
 
 
 def queued(lab):
@@ -105,6 +99,53 @@ class TestALimitOfLargePrompts:
         assert lab.skips() == ["a full", "b full", "c full"]
         assert [(event.seconds, event.cause) for event in lab.told(Waiting)] == [(30, "queue")]
         assert lab.call.route.waited == 30
+
+    @pytest.mark.parametrize("large", [{"at_once": 2, "queue": "30s"}, LARGE["large"]])
+    def test_is_waited_for_once_whatever_the_limits_of_the_rungs(self, large):
+        lab = lab_of("abcd", tokens=60_000, bulkheads={"large": large}, rungs={"a": ONE, "b": ONE, "c": NO_LINE})
+        lab.occupy("large", 100, 100)
+        assert lab.tell({}) == "line:30s refused"
+        assert lab.skips() == [f"{model} full" for model in "abcd"]
+        assert {refusal.limits for _, refusal in lab.finish.refusals} == {("large",)}
+        assert lab.call.route.waited == 30
+
+    def test_that_has_room_lets_the_next_rung_try_where_one_of_the_rung_is_full(self):
+        lab = lab_of("abc", tokens=60_000, bulkheads=LARGE, rungs={"a": ONE, "b": NO_LINE})
+        lab.occupy("large", 100)
+        lab.occupy("a", 100)
+        lab.occupy("b", 100)
+        assert lab.tell({"c": "ok"}) == "line:30s c fallback:1"
+        assert [(event.model, event.why) for event in lab.told(ModelSkipped)] == [("a", "a"), ("b", "b")]
+
+    def test_names_itself_alone_where_the_rungs_has_room(self):
+        lab = lab_of("a", tokens=60_000, bulkheads=LARGE, rungs={"a": {"at_once": 3}})
+        lab.occupy("large", 100, 100)
+        lab.occupy("a", 100)
+        lab.tell({})
+        assert [(refusal.why, refusal.limits) for _, refusal in lab.finish.refusals] == [("large", ("large",))]
+
+    def test_is_named_with_the_rungs_where_both_are_full(self):
+        lab = lab_of("a", tokens=60_000, bulkheads=LARGE, rungs={"a": ONE})
+        lab.occupy("large", 100, 100)
+        lab.occupy("a", 100)
+        lab.tell({})
+        assert [(refusal.why, refusal.limits) for _, refusal in lab.finish.refusals] == [("large, a", ("large", "a"))]
+
+    def test_is_not_waited_for_again_after_another_rungs_failure(self):
+        lab = lab_of("abc", tokens=60_000, bulkheads=LARGE, retry=NO_REPEAT)
+        call = lab.begin()
+        send = call.next()
+        lab.occupy("large", 100)
+        lab.answer(send, "529")
+        lab.occupy("large", 100)
+        assert lab.pause(call.next()) == "line:30s"
+        assert (call.next().outcome, lab.skips()) == ("exhausted", ["b full", "c full"])
+
+    def test_without_a_size_costs_no_look_and_holds_for_an_empty_prompt(self):
+        lab = lab_of(tokens=0, bulkheads={"all": NO_LINE})
+        lab.occupy("all", 8)
+        assert lab.tell({}) == "refused"
+        assert lab.cargo.measured == 0
 
     def test_and_one_of_the_rung_are_both_taken(self):
         lab = lab_of(tokens=60_000, bulkheads=LARGE, rungs={"a": ONE})

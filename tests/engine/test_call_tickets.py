@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from call_lab import CallLab, LabCargo, judged
+from call_lab import judged, lab_of
 from call_stream_lab import StreamLab, begun, ended
 
 from failover.engine import Begun, Finish, Queue, Send
@@ -12,12 +12,6 @@ NO_REPEAT = {"tries": 1, "passes": 1}
 ONE = {"at_once": 1, "queue": "30s"}
 NO_LINE = {"at_once": 1, "queue": 0}
 LARGE = {"large": {"over": "50k tokens", "at_once": 2, "queue": "30s"}}
-
-
-def lab_of(models="ab", *, tokens=100, kind=CallLab, rungs=None, **policy):
-    lab = kind(models, rungs=rungs or {}, **policy)
-    lab.cargo = LabCargo(tokens)
-    return lab
 
 
 def queued(lab):

@@ -6,10 +6,12 @@ import contextlib
 
 import pytest
 from anyio.from_thread import start_blocking_portal
+from named_lab import Lab
 from sdk_callers import AsyncCaller, SyncCaller, make_client
 from stream_lab import raw_upstream
 
 from failover import Failover, wrap
+from failover.testing import FakeClaude
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -54,3 +56,18 @@ def raw():
 def caller(connect):
     """A wrapped client with the default policy, on a clock that waits for nobody."""
     return connect()
+
+
+@pytest.fixture
+def backup():
+    """A second API, behind another client."""
+    with FakeClaude() as backup:
+        yield backup
+
+
+@pytest.fixture
+def lab(connect, asynchronous, fake_clock, backup):
+    """A caller, and the clients that a policy can name."""
+    lab = Lab(connect, fake_clock, backup.url, asynchronous=asynchronous)
+    yield lab
+    lab.close()

@@ -8,7 +8,7 @@ import anthropic
 import httpx2
 import pytest
 from anthropic.lib.credentials import AccessToken
-from named_lab import BACKUP, Lab, attempts, rung, to_backup
+from named_lab import BACKUP, attempts, rung, to_backup
 from sdk_callers import FIRST, SECOND, refuse, reply
 
 import failover
@@ -24,19 +24,6 @@ REFUSALS = {
     "a spend limit": ({"status": 429, "error_code": "enforced_spend_limit_reached"}, anthropic.RateLimitError),
 }
 """What an API answers whose account is the trouble, and the error that it becomes."""
-
-
-@pytest.fixture
-def backup():
-    with FakeClaude() as backup:
-        yield backup
-
-
-@pytest.fixture
-def lab(connect, asynchronous, fake_clock, backup):
-    lab = Lab(connect, fake_clock, backup.url, asynchronous=asynchronous)
-    yield lab
-    lab.close()
 
 
 @pytest.fixture(params=REFUSALS)

@@ -8,7 +8,7 @@ import pytest
 from anthropic import beta_async_tool, beta_tool
 from anthropic.types import Message, ParsedMessage
 from anthropic.types.beta import BetaMessage
-from named_lab import BACKUP, Lab, attempts, closed_port, rung, to_backup
+from named_lab import BACKUP, attempts, closed_port, rung, to_backup
 from sdk_callers import CALL, FIRST, HELLO, SECOND, Watcher, policy, trip
 from test_traces import Trace
 
@@ -20,19 +20,6 @@ from failover.testing import FakeClaude, Fault
 class City(pydantic.BaseModel):
     name: str
     people: int
-
-
-@pytest.fixture
-def backup():
-    with FakeClaude() as backup:
-        yield backup
-
-
-@pytest.fixture
-def lab(connect, asynchronous, fake_clock, backup):
-    lab = Lab(connect, fake_clock, backup.url, asynchronous=asynchronous)
-    yield lab
-    lab.close()
 
 
 @pytest.fixture

@@ -6,24 +6,10 @@ import anthropic
 import httpx2
 import pytest
 from anthropic.types import Message
-from named_lab import BACKUP, Lab, attempts, closed_port, rung, to_backup
+from named_lab import BACKUP, attempts, closed_port, rung, to_backup
 from sdk_callers import CALL, FIRST, SECOND, Watcher
 
 import failover
-from failover.testing import FakeClaude
-
-
-@pytest.fixture
-def backup():
-    with FakeClaude() as backup:
-        yield backup
-
-
-@pytest.fixture
-def lab(connect, asynchronous, fake_clock, backup):
-    lab = Lab(connect, fake_clock, backup.url, asynchronous=asynchronous)
-    yield lab
-    lab.close()
 
 
 class TestTheOtherClientsOwn:

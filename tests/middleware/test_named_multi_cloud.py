@@ -18,7 +18,6 @@ from test_stream_bedrock import chunk
 import failover
 from failover.policy import load_policy
 from failover.stream.message import parsed
-from failover.testing import FakeClaude
 
 POLICY = load_policy(Path(__file__).parents[2] / "policies" / "multi-cloud.yaml")
 OPUS, SONNET, HAIKU = "claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"
@@ -47,12 +46,6 @@ class BedrockInMemory:
         frames_of_it = b"".join(chunk(event) for event in parsed(b"".join(frames(model).whole)))
         headers["content-type"] = "application/vnd.amazon.eventstream"
         return httpx2.Response(200, content=frames_of_it, headers=headers)
-
-
-@pytest.fixture
-def backup():
-    with FakeClaude() as backup:
-        yield backup
 
 
 @pytest.fixture

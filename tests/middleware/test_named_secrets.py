@@ -9,7 +9,7 @@ import anthropic
 import httpx2
 import pytest
 from named_lab import BACKUP, BACKUP_KEY, OWN_KEY, Lab, rung, to_backup
-from sdk_callers import FIRST, SECOND, Watcher, refuse, reply, trip
+from sdk_callers import CALL, FIRST, SECOND, Watcher, refuse, reply, trip
 from test_traces import Trace
 
 import failover
@@ -34,6 +34,15 @@ SECRET_HEADERS = (
     "CF-Access-Client-Secret",
     "x-signature",
     "x-proxy-password",
+    "X-JWT-Assertion",
+    "X-Bearer",
+    "X-Session",
+    "X-Sig",
+    "X-Api-Pass",
+    "CF-Access-Client-Id",
+    "x-request-id",
+    "baggage",
+    "x",
 )
 
 
@@ -122,6 +131,40 @@ def test_a_key_in_a_calls_query_is_for_the_own_client_alone(make, own, other, na
     assert own.holds(PER_CALL)
     assert not other.holds(PER_CALL)
     assert dict(other.requests[0].url.params.items()) == {"beta": "true"}
+
+
+@pytest.mark.parametrize("path", ["messages.create", "beta.messages.create"])
+@pytest.mark.parametrize(
+    "name", ["traceparent", "tracestate", "anthropic-beta", "anthropic-version", "x-stainless-helper", "Accept"]
+)
+def test_what_a_header_says_of_the_request_is_sent_along(make, own, other, name, path):
+    make().call(path, **CALL, extra_headers={name: "said-of-it"})
+    assert own.headers[name] == other.headers[name] == "said-of-it"
+
+
+KEY = f"api_key={PER_CALL}"
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        (f"?beta=true&{KEY}", "?beta=true"),
+        (f"?{KEY}&beta=true", "?beta=true"),
+        (f"?{KEY}", ""),
+        (f"?beta=true&beta={PER_CALL}", "?beta=true"),
+        (f"?betas={PER_CALL}", ""),
+        (f"?{PER_CALL}", ""),
+        (f"?beta=true&sig=a?{KEY}", "?beta=true"),
+        ("?beta=true", "?beta=true"),
+        ("", ""),
+    ],
+)
+def test_a_key_in_a_calls_path_is_for_the_own_client_alone(make, own, other, query, kept):
+    message = make().call("post", path=f"/v1/messages{query}", cast_to=anthropic.types.Message, body=CALL)
+    assert message.content[0].text == "Hello."
+    assert own.holds(PER_CALL) == (PER_CALL in query)
+    assert not other.holds(PER_CALL)
+    assert str(other.requests[0].url) == f"http://backup.test/v1/messages{kept}"
 
 
 def test_a_key_that_a_call_leaves_out_is_sent_by_the_other_client_all_the_same(make, own, other):

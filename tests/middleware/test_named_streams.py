@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anthropic
 import pytest
-from named_lab import BACKUP, Lab, attempts, rung, to_backup
+from named_lab import BACKUP, attempts, rung, to_backup
 from sdk_callers import FIRST, SECOND, Watcher, trip
 from stream_callers import streams_of
 from stream_reading import INTERRUPTIONS, PATHS, SILENCE, Interruptions, assert_one_stream, read, seam
@@ -13,19 +13,6 @@ import failover
 from failover.testing import FakeClaude
 
 BROKEN = {"error_event": "overloaded_error"}
-
-
-@pytest.fixture
-def backup():
-    with FakeClaude() as backup:
-        yield backup
-
-
-@pytest.fixture
-def lab(connect, asynchronous, fake_clock, backup):
-    lab = Lab(connect, fake_clock, backup.url, asynchronous=asynchronous)
-    yield lab
-    lab.close()
 
 
 def resuming(mode, *rungs):

@@ -15,16 +15,9 @@ from sdk_callers import CALL, FIRST, SECOND, make_client
 
 import failover
 from failover import Failover, FailoverError
-from failover.testing import FakeClaude
 
 AWS = {"aws_access_key": "fake", "aws_secret_key": "fake", "aws_region": "us-east-1"}
 OPUS, HAIKU = "claude-opus-5-5", "claude-haiku-4-5"
-
-
-@pytest.fixture
-def backup():
-    with FakeClaude() as backup:
-        yield backup
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import httpx2
 import pytest
-from sdk_callers import NO_REPEAT, ladder, make_client, policy
+from sdk_callers import FIRST, NO_REPEAT, ladder, make_client, policy, refuse, reply
+from test_clients import PLATFORMS, class_named
 
 import failover
 from failover import Failover
@@ -104,6 +106,71 @@ def test_a_stream_that_is_limited_as_it_begins_is_no_different(connect, fake_cla
     text, route = caller.stream(model=ASKED)
     assert (text, route.served_model) == (f"Hello from {OTHER}.", OTHER)
     assert fake_claude.count(SIBLING) == 0
+
+
+PLACES = {
+    "": ("claude-opus-4-8", "claude-opus-4-7"),
+    "AWS": ("claude-opus-4-8", "claude-opus-4-7"),
+    "Bedrock": ("anthropic.claude-opus-4-8", "anthropic.claude-opus-4-7"),
+    "BedrockMantle": ("anthropic.claude-opus-4-8", "anthropic.claude-opus-4-7"),
+    "Foundry": ("claude-opus-4-8", "claude-opus-4-7"),
+    "GoogleCloud": ("claude-opus-4-8", "claude-opus-4-7"),
+    "Vertex": ("claude-opus-4-8", "claude-opus-4-7"),
+}
+"""For each platform the names of two models that share a limit on the Claude API, and there alone."""
+
+
+@pytest.mark.parametrize("platform", PLACES)
+class TestModelsThatShareALimitOnTheApi:
+    """The first of two is limited for a minute; on a platform of its own the other has a quota of its own."""
+
+    @pytest.fixture
+    def wire(self, platform):
+        """What the platform is asked, and its answers."""
+        limited, asked = PLACES[platform][0], []
+
+        def wire(request):
+            asked.append(limited if limited in f"{request.url} {request.content.decode()}" else "its sibling")
+            if asked[-1] == limited:
+                return refuse(429, "rate_limit_error", **{"retry-after": "60"})
+            return httpx2.Response(200, json=reply("theirs"))
+
+        wire.asked = asked
+        return wire
+
+    @pytest.fixture
+    def theirs(self, lab, platform, wire, asynchronous):
+        """A client of the platform."""
+        options = {**PLATFORMS[platform]}
+        if asynchronous and "token_provider" in options:
+
+            async def provide():
+                return "fake"
+
+            options["token_provider"] = provide
+        http_kind = httpx2.AsyncClient if asynchronous else httpx2.Client
+        http_client = http_kind(transport=httpx2.MockTransport(wire), verify=False)
+        kind = class_named(f"{'Async' if asynchronous else ''}Anthropic{platform}")
+        return lab.keep(kind(http_client=http_client, **options))
+
+    def test_share_it_on_a_named_client_of_the_api_alone(self, lab, platform, theirs, wire):
+        limited, sibling = PLACES[platform]
+        a_policy = shared(ladders=ladder(*({"model": model, "client": "there"} for model in PLACES[platform])))
+        caller = lab.caller(a_policy, {"there": theirs}, own={"answer": lambda _: refuse(529)})
+        self.assert_shared(caller, FIRST, wire, f"there/{sibling}", limited, on_the_api=not platform)
+
+    def test_share_it_on_the_own_client_if_it_is_the_apis(self, lab, platform, theirs, wire):
+        limited, sibling = PLACES[platform]
+        guard = lab.guard(shared(ladders=ladder(sibling, match="*")), {})
+        caller = lab.beside(failover.wrap(theirs, guard))
+        caller.guard = guard
+        self.assert_shared(caller, limited, wire, sibling, limited, on_the_api=not platform)
+
+    def assert_shared(self, caller, model, wire, circuit, limited, *, on_the_api):
+        answer = caller.attempt(model=model)
+        assert isinstance(answer, Exception) == on_the_api
+        assert wire.asked == [limited] if on_the_api else [limited, "its sibling"]
+        assert caller.board[circuit].state == ("open" if on_the_api else "closed")
 
 
 def close(client, caller):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import gc
 import json
 import struct
 import threading
@@ -12,7 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import anthropic
 import httpx2
 import pytest
+from bulkhead_places import idle, limit_of
 from sdk_callers import CALL, NO_REPEAT, AsyncCaller, SyncCaller, ladder, policy, trip
+from stream_callers import streams_of
 from stream_lab import CUT, frames
 from stream_reading import assert_one_stream, read
 from test_traces import Trace
@@ -218,3 +221,47 @@ def test_its_plain_calls_are_never_collected(connect, bedrock):
     caller = connect(policy(ladders=[], retry=NO_REPEAT, stream={"collect_over": 10}))
     caller.create(model=GOOD, max_tokens=5000)
     assert [path.rpartition("/")[2] for path in bedrock.paths] == ["invoke"]
+
+
+class TestItsPlaceBeforeABulkhead:
+    """A binary stream is read by its caller alone, and is out as long as any other."""
+
+    @pytest.fixture
+    def streams(self, connect):
+        ladders = ladder({"model": GOOD, "at_once": 1, "queue": 0}, match="*")
+        caller = connect(policy(ladders=ladders, retry=NO_REPEAT))
+        return caller, streams_of(caller)
+
+    def test_is_held_until_it_has_been_read(self, streams):
+        caller, reader = streams
+        stream = reader.open(model=GOOD)
+        reader.take(stream, 2)
+        assert limit_of(caller.guard, GOOD).running == 1
+        assert type(caller.error(model=GOOD)) is failover.BulkheadFull
+        assert reader.rest(stream).error is None
+        assert idle(caller.guard)
+        assert read(caller, model=GOOD).error is None
+
+    @pytest.mark.parametrize("events", [0, 2])
+    def test_is_held_until_it_is_closed(self, streams, events):
+        caller, reader = streams
+        stream = reader.open(model=GOOD)
+        reader.take(stream, events)
+        assert limit_of(caller.guard, GOOD).running == 1
+        reader.close(stream)
+        assert idle(caller.guard)
+
+    def test_is_given_back_when_it_breaks(self, streams, bedrock):
+        bedrock.pieces = (*ANSWER[:3], CUT)
+        caller, reader = streams
+        assert type(reader.rest(reader.open(model=GOOD)).error) is httpx2.RemoteProtocolError
+        assert idle(caller.guard)
+
+    @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+    def test_is_given_back_when_it_is_dropped(self, streams):
+        caller, reader = streams
+        stream = reader.open(model=GOOD)
+        assert limit_of(caller.guard, GOOD).running == 1
+        del stream
+        gc.collect()
+        assert idle(caller.guard)

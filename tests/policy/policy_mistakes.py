@@ -190,6 +190,8 @@ VALUES = [
     ("bulkheads: {large: {at_once: 2, ques: 1s}}", "3:33: bulkheads.large.ques: unknown key; did you mean `queue`?"),
     ("bulkheads: {'': {at_once: 2}}", "3:13: bulkheads ... must not be empty"),
     ("bulkheads: {' a': {at_once: 2}}", "3:13: bulkheads ... must be one line"),
+    ("bulkheads: {'rung b': {at_once: 2}}", "3:13: bulkheads ... 'rung b' is no name: write letters, digits"),
+    ("bulkheads: {'a, b': {at_once: 2}}", "3:13: bulkheads ... 'a, b' is no name: write letters, digits"),
     (
         "bulkheads: {" + ", ".join(f"b{n}: {{at_once: 1}}" for n in range(21)) + "}",
         "3:12: bulkheads: must have at most 20 entries, not 21",
@@ -278,6 +280,30 @@ ACROSS = [
     (
         "ladders: [{match: a, rungs: [{model: b, set: {thread: null}}]}]",
         "3:55: ladders[0].rungs[0].set.thread: `set` cannot change `thread`: it belongs to the call",
+    ),
+    (
+        "shrink: {when: [prompt_too_long], after_tries: 2, steps: [drop_turns]}",
+        "3:9: shrink: a call ends with the first `prompt_too_long`, so with `after_tries: 2` this can never fire: write 1",
+    ),
+    (
+        "shrink: {when: [prompt_too_long, 413, 422], after_tries: 3, steps: [drop_turns]}",
+        "3:9: shrink: a call ends with the first `prompt_too_long`, `413` and `422`, so with `after_tries: 3`",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, shrink: {when: [413], after_tries: 2, steps: [drop_turns]}}]}]",
+        "3:49: ladders[0].rungs[0].shrink: a call ends with the first `413`",
+    ),
+    (
+        "shrink: {when: [timeout_error], steps: [drop_turns]}\nerrors: {timeout_error: {do: raise}}",
+        "4:30: errors.timeout_error.do: `timeout_error` ends the call, and `shrink` names it for a smaller prompt: remove it here or there",
+    ),
+    (
+        "errors: {529: {do: raise}}\nshrink: {when: [timeout_error, 529], steps: [drop_turns]}",
+        "3:20: errors.529.do: `529` ends the call, and `shrink` names it",
+    ),
+    (
+        "ladders: [{match: a, rungs: [{model: b, shrink: {when: [504], steps: [drop_turns]}}]}]\nerrors: {504: {do: raise}}",
+        "4:20: errors.504.do: `504` ends the call, and `shrink` names it",
     ),
     ("ladders: [{match: a, rungs: [b, c, b]}]", "3:36: ladders[0].rungs[2]: rung `b` stands twice"),
     ("ladders: [{match: 'a[bc]', rungs: []}]", "3:19: ladders[0].match: 'a[bc]' has a bracket ... `*`"),

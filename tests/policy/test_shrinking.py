@@ -56,6 +56,19 @@ def test_what_is_left_out_is_the_default():
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "shrink: {when: [prompt_too_long, timeout_error], after_tries: 2, steps: [drop_turns]}",
+        "shrink: {when: [prompt_too_long], steps: [drop_turns]}\nerrors: {prompt_too_long: {do: raise}}",
+        "shrink: {when: [timeout_error], steps: [drop_turns]}\nerrors: {timeout_error: {do: next}}",
+        "shrink: {when: [timeout_error], steps: [drop_turns]}\nerrors: {529: {do: raise}}",
+    ],
+)
+def test_a_rule_that_can_fire_is_allowed(text):
+    assert _read(text).steps == (Step(drop_turns=DropTurns()),)
+
+
 @pytest.mark.parametrize("text", ["shrink: off", ""])
 def test_nothing_is_shrunk_unless_the_policy_says_so(text):
     assert _read(text) is None

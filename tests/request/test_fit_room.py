@@ -37,6 +37,37 @@ def test_an_answer_is_cut_to_the_room_there_is_or_nothing_is_sent(tokens, max_to
         assert (done.misfit, done.body["max_tokens"]) == (None, got)
 
 
+@pytest.mark.parametrize(
+    ("tokens", "max_tokens", "got"),
+    [
+        (1, 10_000, 10_000),
+        (190_000, 10_000, 10_000),
+        (190_001, 10_000, 9_999),
+        (150_000, 64_000, 50_000),
+        (198_976, 10_000, 1_024),
+        (198_977, 10_000, None),
+        (199_500, 500, 500),
+        (199_501, 500, None),
+        (300_000, 10, None),
+    ],
+)
+def test_a_prompt_that_was_counted_gets_all_the_room_there_is(tokens, max_tokens, got):
+    done = room(tokens, max_tokens, counted=True)
+    if got is None:
+        assert done.why == f"context_window: the prompt has about {tokens} tokens, and the window is 200000"
+    else:
+        assert (done.misfit, done.body["max_tokens"]) == (None, got)
+
+
+@pytest.mark.parametrize("tokens", range(60_000, 199_000, 7_001))
+def test_beside_an_estimate_some_of_it_stays_free(tokens):
+    """The next larger prompt would otherwise be refused for a single token that the estimate is too low."""
+    estimated, counted = (room(tokens, 64_000, counted=known).body["max_tokens"] for known in (False, True))
+    left = 200_000 - tokens - estimated
+    assert estimated <= counted
+    assert left >= min(tokens * 0.2, (200_000 - tokens) / 2) - 1 or estimated == 1_024
+
+
 def test_a_length_that_the_rung_demands_is_not_cut():
     assert room(195_000, patch={"max_tokens": 9_000}).why is not None
     assert room(190_000, patch={"max_tokens": 9_000}).body["max_tokens"] == 9_000
