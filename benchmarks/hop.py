@@ -25,12 +25,13 @@ ladders: [{{match: {MODEL}, rungs: [claude-sonnet-4-6]}}]
 retry: {{budget: off}}
 breaker: {{trip: {{consecutive_failures: 1000000, failure_rate: off}}}}
 """
+_PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 5_000_000}}
 _PROMPTS: dict[str, Prompt] = {
     "1 KB": "x" * 1_000,
     "100 KB": "x" * 100_000,
-    "5 MB": "x" * 5_000_000,
-    "5 MB in 2,000 messages": [
-        {"role": "assistant" if number % 2 else "user", "content": [{"type": "text", "text": "x" * 2_500}]}
+    "5 MB": [{"role": "user", "content": [_PICTURE]}],  # as text it would be too long for any model
+    "2 MB in 2,000 messages": [
+        {"role": "assistant" if number % 2 else "user", "content": [{"type": "text", "text": "x" * 1_000}]}
         for number in range(2_001)
     ],
 }

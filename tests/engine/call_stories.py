@@ -210,7 +210,7 @@ class Story:
         if send.candidate.index:
             assert not isinstance(lab.cargo.load(send.candidate), (Misfit, Unmeasured))
             assert send.load == lab.cargo.load(send.candidate)
-        large = [size.limit for size in lab.plan.sizes if lab.cargo.size > size.over]
+        large = [size.limit for size in lab.plan.sizes if size.over is None or lab.cargo.size > size.over]
         for limit in lab.bulkheads.limits():
             mine = limit in large or limit is send.candidate.limit
             assert limit.running == lab.others_at(limit) + mine <= limit.at_once, (limit, model)

@@ -219,6 +219,22 @@ class TestAPromptThatIsToBeCounted:
             assert lab.tell({"a": "504"}) == "a exhausted:1"
             lab.clock.advance(1)
 
+    @pytest.mark.parametrize(
+        ("first", "policy", "seconds"),
+        [
+            ("529", {}, 5),
+            ("529", {"retry": {"deadline": "off"}}, 5),
+            ("529@117", {}, 0),
+            ("529@1", {"retry": {"deadline": "4s", "reserve": "2s"}}, 3),
+        ],
+    )
+    def test_is_waited_for_as_long_as_the_deadline_lets_it_and_never_long(self, first, policy, seconds):
+        lab = lab_of(b=TO_BE_COUNTED, **policy)
+        call = lab.begin()
+        lab.answer(call.next(), first)
+        action = call.next()
+        assert (action.seconds if isinstance(action, Measure) else 0) == pytest.approx(seconds)
+
     def test_takes_time_which_the_deadline_counts(self):
         lab = lab_of(b=TO_BE_COUNTED)
         call = lab.begin()

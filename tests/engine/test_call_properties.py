@@ -25,6 +25,13 @@ def of(kind, log):
     return [(now, action) for now, action in log if isinstance(action, kind)]
 
 
+def stays_in_line(log):
+    """The seconds of each, but for one in which the call was given up."""
+    (_, last), (_, finish) = log[-2:] if len(log) > 1 else (log[-1], log[-1])
+    stays = [then - now for (now, action), (then, _) in itertools.pairwise(log) if isinstance(action, Queue)]
+    return stays[:-1] if isinstance(last, Queue) and finish.outcome == "cancelled" else stays
+
+
 @given(story=STORIES)
 @settings(deadline=None, max_examples=300)
 def test_a_call_ends_within_its_passes_and_tries(story):
@@ -110,8 +117,10 @@ def test_the_route_and_the_events_tell_what_happened(story):
     assert reported in ({len(sends), len(sends) - 1} if cancelled else {len(sends)})
     assert len(route.attempts) == finished.attempts == reported
     assert route.waited == finished.waited
-    assert route.waited == pytest.approx(sum(wait.seconds for _, wait in waits))
-    assert len(lab.told(Waiting)) == len(waits)
+    in_line = stays_in_line(log)
+    assert route.waited == pytest.approx(sum(wait.seconds for _, wait in waits) + sum(in_line))
+    assert [event.seconds for event in lab.told(Waiting) if event.cause == "queue"] == pytest.approx(in_line)
+    assert len(lab.told(Waiting)) == len(waits) + len(in_line)
     assert route.request_ids == finished.request_ids
     assert (route.outcome, route.served_model) == (finished.outcome, finished.served_model)
 

@@ -277,6 +277,11 @@ class TestWhatIsLookedAt:
         caller.create(messages=list(self.MESSAGES))
         assert looks == ["tokens_of"]
 
+    def test_is_nothing_when_limits_are_for_all(self, connect, looks):
+        caller = connect(policy(bulkheads={"all": {"at_once": 50}}), answer=good)
+        caller.create(messages=list(self.MESSAGES))
+        assert looks == []
+
     def test_of_its_blocks_is_their_lengths_alone(self):
         class Text(str):
             """A text that nobody may read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anthropic
 import pytest
-from sdk_callers import NO_REPEAT, ladder, policy
+from sdk_callers import NO_REPEAT, Watcher, ladder, policy
 
 import failover
 from failover import Failover
@@ -94,6 +94,15 @@ class TestACount:
         assert fake_claude.count(path=COUNT) == 2
         assert caller.board[SMALL].state == "closed"
         assert caller.board[SMALL].pybreaker.fail_counter == 0
+
+    @pytest.mark.parametrize(("deadline", "seconds"), [("3s", 2), ("2m", 5), ("off", 5)])
+    def test_takes_no_longer_than_the_call_may(self, overloaded, deadline, seconds):
+        caller, _ = overloaded(fit=COUNTED, retry={**NO_REPEAT, "deadline": deadline, "reserve": "1s"})
+        watcher = Watcher()
+        caller.client = caller.client.with_middleware(watcher)
+        assert caller.create(model=ASKED, messages=prompt(150_000)).model == SMALL
+        (count,) = [request for request in watcher.requests if request.url.startswith(COUNT)]
+        assert count.options.timeout == pytest.approx(seconds)
 
     def test_is_no_attempt(self, overloaded):
         caller, _ = overloaded(fit=COUNTED)

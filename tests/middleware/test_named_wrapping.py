@@ -172,6 +172,16 @@ class TestWhatIsNoClient:
         with pytest.raises(TypeError, match="the name of a client is a text"):
             failover.wrap(make(), to_backup(), clients={name: make()})
 
+    @pytest.mark.parametrize("name", ["", " ", "eu/west", "two\nlines", "\x1b[31m"])
+    def test_a_name_that_a_policy_could_say_it_must_be(self, make, name):
+        with pytest.raises(TypeError, match="is no name that a policy could say") as raised:
+            failover.wrap(make(), to_backup(), clients={name: make(), BACKUP: make()})
+        assert str(raised.value).isprintable()
+
+    def test_one_that_no_rung_is_on_is_told_of_by_its_name(self, make, caplog):
+        failover.wrap(make(), to_backup(), clients={BACKUP: make(), "bakup": make()})
+        assert caplog.messages == ["client `bakup` is of no use: no rung of policy `test` is on it"]
+
     def test_the_callers_own_cannot_be_given(self, make):
         with pytest.raises(TypeError, match="`default` is the caller's own client"):
             failover.wrap(make(), to_backup(), clients={"default": make(), BACKUP: make()})
