@@ -203,6 +203,9 @@ class Call:
             outcome: who ended it.
             seen: what is known of the answer that had begun.
         """
+        if self._in_line:
+            self._in_line = False
+            self._record.stood_in_line(self._services.now() - self._now)
         if self._permit is not None:
             candidate, permit = self._sent()
             self._permit = None

@@ -26,10 +26,8 @@ def of(kind, log):
 
 
 def stays_in_line(log):
-    """The seconds of each, but for one in which the call was given up."""
-    (_, last), (_, finish) = log[-2:] if len(log) > 1 else (log[-1], log[-1])
-    stays = [then - now for (now, action), (then, _) in itertools.pairwise(log) if isinstance(action, Queue)]
-    return stays[:-1] if isinstance(last, Queue) and finish.outcome == "cancelled" else stays
+    """The seconds of each."""
+    return [then - now for (now, action), (then, _) in itertools.pairwise(log) if isinstance(action, Queue)]
 
 
 @given(story=STORIES)
