@@ -86,4 +86,4 @@ def test_of_a_part_that_does_not_exist_is_said_which_ones_do():
     command = [sys.executable, "-m", "benchmarks.overhead", "strems"]
     run = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert run.returncode == 2
-    assert "there is no part strems: choose from latency, stream, " in run.stderr
+    assert "there is no part strems: choose from latency, hop, stream, " in run.stderr
