@@ -11,6 +11,7 @@ import anthropic as _anthropic  # noqa: F401 - first: imported from deep inside,
 from . import events
 from .circuits import Board, Breaker
 from .clock import Clock
+from .engine.platform import Incident
 from .engine.route import Attempt, Route
 from .errors import (
     AttemptFailed,
@@ -19,6 +20,7 @@ from .errors import (
     CircuitOpen,
     FailoverError,
     MissingExtra,
+    PlatformIncident,
     PolicyError,
     StreamTruncated,
 )
@@ -40,7 +42,9 @@ __all__ = [
     "Clock",
     "Failover",
     "FailoverError",
+    "Incident",
     "MissingExtra",
+    "PlatformIncident",
     "Policy",
     "PolicyError",
     "Route",

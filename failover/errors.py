@@ -7,6 +7,7 @@ open circuit refused.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import anthropic
@@ -15,6 +16,7 @@ from pybreaker import CircuitBreakerError
 if TYPE_CHECKING:
     import httpx2
 
+    from .engine.platform import Incident
     from .engine.route import Route
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "CircuitOpen",
     "FailoverError",
     "MissingExtra",
+    "PlatformIncident",
     "PolicyError",
     "StreamTruncated",
 ]
@@ -137,6 +140,54 @@ class CircuitOpen(FailoverError, anthropic.ServiceUnavailableError, CircuitBreak
         self.causes = causes
         self.request_ids = request_ids
         self.route = route
+
+
+class PlatformIncident(CircuitOpen):
+    """No model of a client answers, so calls are not sent to them until a probe is answered.
+
+    It is a `CircuitOpen`, whose `retry_in` is here the time until the next probe, and whose `request_ids` are those of the
+    first and the last failure of the incident.
+    """
+
+    client: str
+    """The one that is in the incident: `default` is the caller's own."""
+
+    since: dt.datetime
+    """When the first of its failures was seen, UTC."""
+
+    models: tuple[str, ...]
+    """That fail, in the order in which they began to."""
+
+    def __init__(
+        self,
+        *,
+        response: httpx2.Response,
+        incident: Incident,
+        breakers: tuple[str, ...],
+        now: dt.datetime,
+        route: Route,
+    ) -> None:
+        self.client = incident.client
+        self.since = now - dt.timedelta(seconds=incident.failing_for)
+        self.models = incident.models
+        super().__init__(
+            response=response,
+            retry_in=incident.next_probe_in,
+            breakers=breakers,
+            causes=(None,) * len(breakers),
+            request_ids=incident.request_ids,
+            route=route,
+        )
+        since = self.since.replace(tzinfo=None).isoformat(timespec="seconds")
+        what = "Nobody else took the request" if route.attempts else "Nothing was sent"
+        types = f" ({', '.join(incident.error_types)})" if incident.error_types else ""
+        ids = f"; request ids: {', '.join(incident.request_ids)}" if incident.request_ids else ""
+        self.message = (
+            f"{what}: platform incident since {since}Z: none of {', '.join(incident.models)} on client "
+            f"`{incident.client}` answers, {incident.failures} failures{types}; next probe in "
+            f"{incident.next_probe_in:.1f} s{ids}"
+        )
+        self.args = (self.message,)
 
 
 class BulkheadFull(FailoverError, anthropic.ServiceUnavailableError):

@@ -17,6 +17,9 @@ __all__ = [
     "CallStarted",
     "ContentStarted",
     "Event",
+    "IncidentEnded",
+    "IncidentProbed",
+    "IncidentStarted",
     "ModelSkipped",
     "PromptShrunk",
     "StreamInterrupted",
@@ -30,9 +33,10 @@ AttemptReason: TypeAlias = Literal["primary", "retry", "fallback", "probe", "las
 BreakerState: TypeAlias = Literal["closed", "open", "half_open"]
 Verdict: TypeAlias = Literal["success", "failure", "neutral", "open"]
 SkipReason: TypeAlias = Literal[
-    "open", "probing", "ramp", "account", "unavailable", "deadline", "unfit", "cost", "full"
+    "open", "probing", "ramp", "account", "unavailable", "deadline", "unfit", "cost", "full", "incident"
 ]
-WaitCause: TypeAlias = Literal["backoff", "retry_after", "between_passes", "queue"]
+WaitCause: TypeAlias = Literal["backoff", "retry_after", "between_passes", "queue", "incident"]
+IncidentCause: TypeAlias = Literal["after", "models"]
 StreamEnd: TypeAlias = Literal["complete", "error", "cut", "stall", "truncated", "malformed", "closed", "not_judged"]
 Resumption: TypeAlias = Literal["restart", "continue"]
 
@@ -116,6 +120,12 @@ class AttemptFinished:
     """Seconds from sending until the first content of a stream; `None` if there was none."""
     stream: StreamEnd | None = None
     """How the stream ended; `not_judged` if it is in a form that cannot be read here; `None` if it was no stream."""
+    reason: AttemptReason = "primary"
+    client: str = "default"
+    input_tokens: int | None = None
+    """Of a failed attempt that had begun to answer: the tokens of its prompt, as it said; else `None`."""
+    output_tokens: int | None = None
+    """Of the same: the tokens that it had written, as it said last, or as estimated from what came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +160,7 @@ class PromptShrunk:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The call waits before it goes on; in a queue before a bulkhead it has waited, and is told so afterwards."""
+    """The call waits before it goes on; in a queue before a bulkhead, or in an incident, it has waited and tells so then."""
 
     call: int
     seconds: float
@@ -198,6 +208,57 @@ class CallFinished:
     """What the caller sees; `None` when it was answered or cancelled."""
     request_ids: tuple[str, ...]
     """Of every attempt that had one, in order."""
+    seconds: float = 0.0
+    """From its beginning until its answer, its error, or the end of its stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentStarted:
+    """Nobody behind a client has answered for long, or several of its models fail at once: the platform is down."""
+
+    client: str
+    """`default` is the caller's own."""
+    cause: IncidentCause
+    """What made it one: no answer for so long, or so many models."""
+    failing_for: float
+    """Seconds since the first of the failures."""
+    failures: int
+    """How many there were, without one good answer among them."""
+    models: tuple[str, ...]
+    """That failed, in the order in which they began to."""
+    error_types: tuple[str, ...]
+    """Of these failures, each once."""
+    request_ids: tuple[str, ...]
+    """Of the first and the last of these failures."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentProbed:
+    """In an incident, a tiny request asked whether a model answers again."""
+
+    call: int
+    """The call that sent it before its own request."""
+    client: str
+    model: str
+    answered: bool
+    status: int | None
+    error_type: str | None
+    request_id: str | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentEnded:
+    """Enough probes were answered: calls go to the client's models again."""
+
+    client: str
+    seconds: float
+    """Since the first of the failures that made it one."""
+    models: tuple[str, ...]
+    """That failed in it."""
+    probes: int
+    kept_back: int
+    """Calls that were not sent to this client because of it."""
 
 
 Event: TypeAlias = (
@@ -210,5 +271,8 @@ Event: TypeAlias = (
     | PromptShrunk
     | Waiting
     | BreakerTransition
+    | IncidentStarted
+    | IncidentProbed
+    | IncidentEnded
     | CallFinished
 )

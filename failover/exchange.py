@@ -14,8 +14,9 @@ import anthropic
 import httpx2
 from anthropic import APIRequest, APIResponse, AsyncAPIResponse, Middleware
 
+from .discarded import discarded
 from .edge import raise_if_given_up
-from .engine import Action, Call, Candidate, Finish, Outcome, Send, Services, judge_malformed, success
+from .engine import Action, Call, Candidate, Finish, Outcome, Ping, Send, Services, judge_malformed, success
 from .engine.route import Route
 from .holding import hold_until_closed
 from .judging import circuit_open, failure_of, judge_answer, judge_opened, thread_lost
@@ -180,6 +181,16 @@ class Exchange:
         named = self._named.get(candidate.client)
         return client_of(self._call_next) if named is None else named.client
 
+    def pinging(self, ping: Ping) -> APIRequest:
+        """A tiny request that asks whether a model answers: nothing of the caller's but its headers."""
+        self.client = self._named.get(ping.candidate.client)
+        body = {"model": ping.candidate.rung.model, "max_tokens": 1, "messages": [{"role": "user", "content": "ping"}]}
+        return with_options(self.request, {"json_data": body, "timeout": httpx2.Timeout(ping.seconds)}, stream=False)
+
+    def pinged(self, ping: Ping, answer: Answer) -> None:
+        """What came of it."""
+        self.call.pinged(ping, judge_answer(answer, ping.candidate.rung.model, self._plan.policy.errors))
+
     def listen(self, http: httpx2.Response) -> Listening | None:
         """How to listen to a streamed answer; `None` if it is not of server-sent events, as from Bedrock."""
         if _BINARY in http.headers.get("content-type", ""):
@@ -248,9 +259,13 @@ class Exchange:
             hold_until_closed(http, ticket)
         return outcome._replace(stream="not_judged") if self.request.stream else outcome
 
-    def judge(self, opened: Opened) -> Outcome:
-        """What the end of a stream meant."""
-        return judge_opened(opened, self.sent_model, self._plan.policy.errors)
+    def judge(self, opened: Opened, given: bytes | bytearray | None = None) -> Outcome:
+        """What the end of a stream meant, of which these events came."""
+        outcome = judge_opened(opened, self.sent_model, self._plan.policy.errors)
+        if outcome.then == "return":
+            return outcome
+        spent = discarded(opened.listening.start, given or opened.collected or b"")
+        return outcome._replace(input_tokens=spent.input_tokens, output_tokens=spent.output_tokens)
 
     def _ended_unseen(self, opened: Opened) -> tuple[Answer, Outcome]:
         """A stream of which the caller has seen nothing is over: it failed, or it was collected for the caller."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from anthropic import APIResponse, AsyncAPIResponse
 
 from .engine import Finish, Outcome, judge_failure, judge_malformed, judge_response, judge_stream, status_of, success
 from .engine.route import Route
-from .errors import BulkheadFull, CircuitOpen, StreamTruncated
+from .errors import BulkheadFull, CircuitOpen, PlatformIncident, StreamTruncated
 from .opened import Opened
 from .policy.model import ErrorRule
 from .recording import EXTENSION, attach
@@ -114,12 +115,17 @@ def circuit_open(finish: Finish, route: Route, base_url: str) -> CircuitOpen | B
             bulkheads=tuple(dict.fromkeys(name for one in full for name in one.limits)),
             route=route,
         )
+    names = tuple(name for name, _ in finish.refusals)
+    incidents = [refusal.incident for _, refusal in finish.refusals if refusal.incident is not None]
+    if incidents:
+        now = dt.datetime.now(dt.timezone.utc)
+        return PlatformIncident(response=response, incident=incidents[0], breakers=names, now=now, route=route)
     waits = [refusal.retry_in for _, refusal in finish.refusals if refusal.retry_in is not None]
     request_ids = [refusal.request_id for _, refusal in finish.refusals if refusal.request_id]
     return CircuitOpen(
         response=response,
         retry_in=min(waits) if waits else None,
-        breakers=tuple(name for name, _ in finish.refusals),
+        breakers=names,
         causes=tuple(refusal.error_type for _, refusal in finish.refusals),
         request_ids=tuple(dict.fromkeys(request_ids)),
         route=route,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .bulkheads import Bulkheads
-from .circuits import Board
+from .circuits import Board, Incidents
 from .engine import Candidate, Plan, SizeClass
 from .named import NamedClient, NamedClients
 from .policy import Policy
@@ -42,6 +42,8 @@ class Ladders:
         policy: Policy,
         board: Board,
         bulkheads: Bulkheads,
+        *,
+        incidents: Incidents | None,
         named: NamedClients,
         models: str | os.PathLike[str] | None,
     ) -> None:
@@ -54,6 +56,7 @@ class Ladders:
         self._policy = policy
         self._board = board
         self._bulkheads = bulkheads
+        self._incidents = incidents
         self._named = named
         self._catalogue = _catalogue(models)
         self._named.refuse_foreign_names(policy, self._catalogue)
@@ -96,6 +99,7 @@ class Ladders:
             self._board,
             self._bulkheads if self._sizes or any(candidate.limit is not None for candidate in candidates) else None,
             self._sizes,
+            self._incidents,
         )
         destinations = tuple(self._destination(rung, named.get(rung.client)) for rung in rungs)
         fitting = Fitting(policy.fit, policy.cost_at_most, self._catalogue.find(model), destinations)

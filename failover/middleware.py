@@ -16,10 +16,10 @@ from typing_extensions import assert_never
 
 from .body import hand_out, hand_out_async
 from .bulkheads import Bulkheads, wait, wait_async
-from .circuits import Board
+from .circuits import Board, Incidents
 from .clock import Clock, SystemClock
 from .edge import Edge, SecondRuns
-from .engine import Begun, Budget, Finish, Measure, Queue, Send, Services, Wait
+from .engine import Begun, Budget, Finish, Incident, Measure, Ping, Queue, Send, Services, Wait
 from .errors import FailoverError
 from .events import Event
 from .exchange import Exchange
@@ -30,7 +30,7 @@ from .request.body import guarded_body, is_bound_to_its_model
 from .request.cargo import sent_by_a_thread
 from .request.threads import Replay
 from .sdk import count_tokens, count_tokens_async, is_client, kind_of, middleware_of
-from .sending import send, send_async
+from .sending import ping, ping_async, send, send_async
 from .telemetry import Hub, LogListener, SpanListener, TracerProvider
 
 if TYPE_CHECKING:
@@ -104,8 +104,17 @@ class Failover(Middleware):
         )
         """All circuits of the clients that share this object."""
         self._services = Services(self._clock.now, random, Budget(self.policy.retry.budget), hub.emit, hub.verbose)
-        self._ladders = Ladders(self.policy, self.board, self.bulkheads, self._named, models)
+        rules = self.policy.incident
+        self._incidents = None if rules is None else Incidents(rules, now=self._clock.now, emit=hub.emit)
+        self._ladders = Ladders(
+            self.policy, self.board, self.bulkheads, incidents=self._incidents, named=self._named, models=models
+        )
         self._second_runs = SecondRuns()
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """Those that clients are in now, if the policy looks for any."""
+        return () if self._incidents is None else self._incidents.now_open()
 
     def __repr__(self) -> str:
         """The policy and the board."""
@@ -175,6 +184,8 @@ class Failover(Middleware):
                 asked = cargo.to_count(rung)
                 tokens = count_tokens(exchange.counting(rung), asked, exchange.request, action.seconds)
                 cargo.counted(rung, tokens)
+            elif isinstance(action, Ping):
+                exchange.pinged(action, ping(exchange, exchange.pinging(action), call_next))
             elif isinstance(action, (Begun, Finish)):
                 return action
             else:
@@ -195,6 +206,8 @@ class Failover(Middleware):
                 asked = cargo.to_count(rung)
                 tokens = await count_tokens_async(exchange.counting(rung), asked, exchange.request, action.seconds)
                 cargo.counted(rung, tokens)
+            elif isinstance(action, Ping):
+                exchange.pinged(action, await ping_async(exchange, exchange.pinging(action), call_next))
             elif isinstance(action, (Begun, Finish)):
                 return action
             else:

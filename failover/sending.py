@@ -17,7 +17,7 @@ from .exchange import Answer, Exchange
 from .opened import AsyncOpened, SyncOpened
 from .sdk import UPSTREAM_ERRORS, is_answer
 
-__all__ = ["send", "send_async"]
+__all__ = ["ping", "ping_async", "send", "send_async"]
 
 _NOT_PARSED = (str, bytes, httpx2.Response)
 _NO_CONTENT = 204
@@ -73,6 +73,42 @@ async def send_async(exchange: Exchange, request: APIRequest, call_next: AsyncCa
     except Exception as error:  # noqa: BLE001 - sorted out there
         return _what_broke(http, error) or response
     return response
+
+
+def ping(exchange: Exchange, request: APIRequest, call_next: CallNext) -> Answer:
+    """Send a tiny request with a sync client, and read what comes back."""
+    try:
+        response = (exchange.client.send if exchange.client is not None else call_next)(request)
+    except UPSTREAM_ERRORS as error:
+        return error
+    if isinstance(response, APIResponse):
+        http = response.http_response
+        try:
+            _refuse_no_answer(http, http.read())
+        except Exception as error:  # noqa: BLE001 - sorted out there
+            return _what_broke(http, error) or response
+    return response
+
+
+async def ping_async(exchange: Exchange, request: APIRequest, call_next: AsyncCallNext) -> Answer:
+    """Send a tiny request with an async client, and read what comes back."""
+    try:
+        response = await (exchange.client.send_async if exchange.client is not None else call_next)(request)
+    except UPSTREAM_ERRORS as error:
+        return error
+    if isinstance(response, AsyncAPIResponse):
+        http = response.http_response
+        try:
+            _refuse_no_answer(http, await http.aread())
+        except Exception as error:  # noqa: BLE001 - sorted out there
+            return _what_broke(http, error) or response
+    return response
+
+
+def _refuse_no_answer(http: httpx2.Response, body: bytes) -> None:
+    """Raise if what came back as an answer is none of the API's."""
+    if is_answer(http) and not body.lstrip().startswith(b"{"):
+        raise _malformed(http)
 
 
 def _is_left_to_the_caller(request: APIRequest, http: httpx2.Response) -> bool:

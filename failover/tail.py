@@ -42,6 +42,7 @@ class Tail:
         self._lock = threading.RLock()  # held for an assignment, and re-entrant for a finaliser that comes in between
         self._closed = False
         self._given: bytearray | None = bytearray()
+        self._given_before = 0  # bytes, by other streams than the one that is being read
         self._so_far: Collected | None = None
         self._splice: Splice | None = None
         self._mark = exchange.mark()
@@ -92,6 +93,7 @@ class Tail:
         if opened is None or not isinstance(action, Begun):
             raise RuntimeError("nothing has begun, and nothing is over")
         self._splice = self._spliced()
+        self._given_before = 0 if self._given is None else len(self._given)
         self.extensions[EXTENSION] = action.route
         with self._lock:
             self._opened = opened
@@ -131,7 +133,7 @@ class Tail:
 
     def _report(self, opened: Opened) -> None:
         exchange = self._exchange
-        outcome = exchange.judge(opened)
+        outcome = exchange.judge(opened, None if self._given is None else self._given[self._given_before :])
         if outcome.then == "return":
             exchange.call.report(outcome)
             return

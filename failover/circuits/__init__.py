@@ -2,6 +2,7 @@
 
 from .board import Board
 from .breaker import Breaker
+from .incidents import Incidents
 from .permit import BreakerPermit
 
-__all__ = ["Board", "Breaker", "BreakerPermit"]
+__all__ = ["Board", "Breaker", "BreakerPermit", "Incidents"]

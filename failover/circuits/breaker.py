@@ -127,6 +127,14 @@ class Breaker:
         now = self._now()
         return self._refusal_while_open(now) or self._monitor.run(self._refusal_needs_lock, now)
 
+    def wake(self) -> None:
+        """Let a probe through now, if it is open for its failures."""
+        self._monitor.run(self._wake_needs_lock)
+
+    def _wake_needs_lock(self) -> None:
+        if self._state == "open" and self._reason not in _NOT_FOR_A_LAST_RESORT:
+            self._open_until = self._now()
+
     def last_resort(self) -> BreakerPermit | None:
         """A permit although the circuit refuses, if its refusal is one that a single try may test."""
         return self._monitor.run(self._last_resort_needs_lock, self._now())

@@ -1,6 +1,6 @@
 """The decision core: what to send, when to wait, when to stop. It does no I/O and knows no SDK."""
 
-from .actions import Action, Begun, Finish, Measure, Queue, Send, Services, Wait
+from .actions import Action, Begun, Finish, Measure, Ping, Queue, Send, Services, Wait
 from .budget import Budget
 from .call import Call
 from .outcome import Outcome, judge_failure, judge_malformed, judge_response, judge_stream, status_of, success
@@ -19,6 +19,7 @@ from .plan import (
     Ticket,
     Unmeasured,
 )
+from .platform import Incident
 from .route import Attempt, Route
 
 __all__ = [
@@ -32,11 +33,13 @@ __all__ = [
     "Circuit",
     "Finish",
     "Gate",
+    "Incident",
     "Load",
     "Measure",
     "Misfit",
     "Outcome",
     "Permit",
+    "Ping",
     "Place",
     "Plan",
     "Queue",

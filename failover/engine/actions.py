@@ -12,7 +12,7 @@ from .budget import Budget
 from .plan import Candidate, Load, Place, Refusal
 from .route import Route
 
-__all__ = ["Action", "Begun", "Finish", "Measure", "Queue", "Send", "Services", "Wait"]
+__all__ = ["Action", "Begun", "Finish", "Measure", "Ping", "Queue", "Send", "Services", "Wait"]
 
 
 class Send(NamedTuple):
@@ -33,6 +33,13 @@ class Queue(NamedTuple):
 
 class Measure(NamedTuple):
     """Have the prompt counted for this candidate within so many seconds, then ask again."""
+
+    candidate: Candidate
+    seconds: float
+
+
+class Ping(NamedTuple):
+    """Ask this candidate's model with a tiny request whether it answers, within so many seconds; tell `pinged`."""
 
     candidate: Candidate
     seconds: float
@@ -62,7 +69,7 @@ class Finish(NamedTuple):
     """When nothing was sent: each circuit that refused, by name."""
 
 
-Action: TypeAlias = Send | Wait | Queue | Measure | Begun | Finish
+Action: TypeAlias = Send | Wait | Queue | Measure | Ping | Begun | Finish
 
 
 @dataclass(frozen=True, slots=True)

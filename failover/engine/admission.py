@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from .actions import Measure, Queue
+from .actions import Measure, Ping, Queue
 from .plan import Candidate, Cargo, Load, Misfit, Permit, Plan, Refusal, Ticket, Unmeasured
 from .rungs import Rungs
 from .turn import Turn
@@ -37,13 +37,13 @@ class Rethread(NamedTuple):
     candidate: Candidate
 
 
-Answer: TypeAlias = Admitted | Refusal | Queue | Measure | Rethread
+Answer: TypeAlias = Admitted | Refusal | Queue | Measure | Ping | Rethread
 
 
 class Admission:
     """Asks for one call, before each of its attempts."""
 
-    __slots__ = ("_reserve", "_rungs", "_sizes", "_turn", "deadline")
+    __slots__ = ("_incidents", "_kept_from", "_reserve", "_rungs", "_sizes", "_turn", "deadline")
 
     def __init__(self, plan: Plan, cargo: Cargo, rungs: Rungs, deadline: float) -> None:
         self.deadline = deadline
@@ -52,6 +52,8 @@ class Admission:
         self._rungs = rungs
         self._sizes = frozenset(size.limit.name for size in plan.sizes)
         self._turn = None if plan.bulkheads is None else Turn(plan, cargo)
+        self._incidents = plan.incidents
+        self._kept_from: set[str] = set()
 
     def ask(self, candidate: Candidate, now: float, *, first: bool) -> Answer:
         """Whether a candidate may be sent to now; `first`: nothing was sent before."""
@@ -60,11 +62,14 @@ class Admission:
             rungs.load_all()  # who below can take it decides how long this one may take
         load = rungs.load(candidate)
         blocked = rungs.refusal(candidate)
+        available = self.available(candidate, now, first=first)
+        if blocked is None and available <= 0:
+            blocked = self._late(candidate)
         if blocked is not None:
             return blocked
-        available = self.available(candidate, now, first=first)
-        if available <= 0:
-            return self._late(candidate)
+        incident = rungs.incident(candidate)
+        if incident is not None:
+            return self._ping(candidate.client, available) or self._kept_back(candidate, incident)
         if isinstance(load, (Misfit, Unmeasured)):
             return candidate.circuit.outlook() or self._without_load(candidate, load, available)
         if self._turn is not None:
@@ -112,6 +117,21 @@ class Admission:
         """An attempt is over, or will not be: others may have its turn."""
         if self._turn is not None:
             self._turn.release()
+
+    def _ping(self, client: str, available: float) -> Ping | None:
+        """Whether it is for this call to ask if an incident is over."""
+        if self._incidents is None:
+            return None
+        candidates = self._rungs.of_client(client)
+        chosen = self._incidents.take_turn(client, [candidate.circuit for candidate in candidates])
+        return None if chosen is None else Ping(candidates[chosen], min(available, self._incidents.probe_timeout))
+
+    def _kept_back(self, candidate: Candidate, incident: Refusal) -> Refusal:
+        self.leave()
+        if self._incidents is not None and candidate.client not in self._kept_from:
+            self._kept_from.add(candidate.client)
+            self._incidents.kept_back(candidate.client)
+        return incident
 
     def _without_load(self, candidate: Candidate, load: Misfit | Unmeasured, available: float) -> Measure | Rethread:
         if isinstance(load, Misfit):

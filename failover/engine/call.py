@@ -7,6 +7,7 @@ only when no rung can be tried now. The driver asks `next()`, does what it says,
     next() -> Send   -> report(outcome) -> next() ...
            -> Wait   -> (sleep)         -> next() ...
            -> Queue  -> (stand in line) -> next() ...
+           -> Ping   -> pinged(outcome) -> next() ...
            -> Finish
 
 A streamed answer is told of twice, as it begins and as it ends:
@@ -23,12 +24,13 @@ from typing import Literal
 from failover.events import AttemptReason, CallOutcome, Resumption
 
 from . import waits
-from .actions import Action, Begun, Finish, Measure, Queue, Send, Services, Wait
+from .actions import Action, Begun, Finish, Measure, Ping, Queue, Send, Services, Wait
 from .admission import Admission, Admitted, Rethread
 from .backoff import cooling_seconds
 from .cause import Cause
 from .outcome import Outcome
 from .plan import Candidate, Cargo, Permit, Plan, Refusal, Ticket
+from .platform import Incidents
 from .record import CallRecord
 from .relief import Relief
 from .route import Route
@@ -54,7 +56,7 @@ class Call:
     _in_line = False
     _current: Candidate | None = None
     _permit: Permit | None = None
-    _decided: Wait | Queue | Measure | Begun | Finish | None = None
+    _decided: Wait | Queue | Measure | Ping | Begun | Finish | None = None
     _relief: Relief | None = None
     _first_content: float | None = None
     """Seconds until the answer to the last `Send` began; `None` before it has."""
@@ -84,7 +86,7 @@ class Call:
         services.budget.call(now)
         self._plan = plan
         self._services = services
-        self._record = CallRecord(plan, services, sdk_retries_taken)
+        self._record = CallRecord(plan, services, sdk_retries_taken, now)
         self._patience = _FOREVER if retry.deadline is None else retry.deadline
         self._least = least if retry.long_answers == "stretch" else 0.0
         self._now = now  # read anew after whatever takes time: an answer, a wait
@@ -93,6 +95,7 @@ class Call:
         self._rungs = Rungs(plan, cargo)
         self._admission = Admission(plan, cargo, self._rungs, now + self._patience if until is None else until)
         self._cause = Cause()
+        self._incidents = plan.incidents
 
     @property
     def deadline(self) -> float:
@@ -104,13 +107,15 @@ class Call:
         while True:
             decided = self._decided
             if decided is not None:
-                if isinstance(decided, (Wait, Queue, Measure)):
+                if isinstance(decided, (Wait, Queue, Measure, Ping)):
                     self._decided = None
                     self._waiting = True
                     if isinstance(decided, Wait):
                         self._record.waiting(decided)
                     elif isinstance(decided, Queue):
                         self._in_line, self._now = True, self._services.now()
+                    elif isinstance(decided, Ping):
+                        self._now = self._services.now()
                 return decided
             if self._waiting:
                 self._waiting = False
@@ -133,6 +138,8 @@ class Call:
         """
         candidate, permit = self._sent()
         permit.answering()
+        if self._incidents is not None:
+            self._incidents.answered(candidate.client)
         self._first_content = self._services.now() - self._now
         if given:
             self._decided = Begun(self._record.begun(candidate, outcome, self._first_content))
@@ -184,11 +191,24 @@ class Call:
         else:
             self._go_on(candidate, outcome, wait)
 
+    def pinged(self, ping: Ping, outcome: Outcome) -> None:
+        """Tell what a `Ping` brought. Whatever is no failure is an answer: of a model that can be talked to."""
+        if self._incidents is not None:
+            answered = outcome.counts != "failure"
+            self._record.pinged(ping.candidate, outcome, self._services.now() - self._now, answered=answered)
+            self._incidents.probed(ping.candidate.client, ping.candidate.circuit, answered=answered)
+
     def _settle_permit(self, permit: Permit, outcome: Outcome, seconds: float, open_for: float | None = None) -> None:
         """The attempt is over: tell its circuit, and let others have its turn."""
+        candidate = self._current
         self._permit = None
         permit.report(outcome, seconds=seconds, open_for=open_for)
         self._admission.leave()
+        if self._incidents is not None and candidate is not None:
+            if outcome.counts == "success":
+                self._incidents.answered(candidate.client)
+            elif outcome.counts == "failure":
+                self._incidents.failed(candidate.client, candidate.rung.model, candidate.circuit, outcome)
 
     def hold_turn(self) -> Ticket | None:
         """What the attempt holds of the bulkheads, for an answer that is over later than this call; release it then."""
@@ -274,7 +294,7 @@ class Call:
             self._settle(candidate, outcome)
         if self._decided is not None:
             return
-        if wait is not None and candidate.circuit.outlook() is None:
+        if wait is not None and self._rungs.outlook(candidate) is None:
             self._decided = wait
         else:
             self._move_on(candidate)
@@ -333,15 +353,28 @@ class Call:
             admitted = self._admission.last_resort(self._now)
             if admitted is not None:
                 return self._send(admitted, "last_resort")
-        wait = self._wait_for_next_pass()
+        kept_back = None if self._incidents is None else self._look_for_an_incident(self._incidents)
+        wait = self._wait_for_next_pass() if kept_back is None else self._wait_in_incident(kept_back)
         if wait is None:
             self._give_up()
             return None
-        self._pass += 1
+        self._pass += kept_back is None
         self._position = 0
         self._sent_in_pass = False
         self._decided = wait
         return None
+
+    def _look_for_an_incident(self, incidents: Incidents) -> Refusal | None:
+        """Nobody answered: tell that, and find out whether it makes no sense to go on asking."""
+        for client in dict.fromkeys(candidate.client for candidate in self._rungs.candidates):
+            incidents.found_nobody(client, [candidate.circuit for candidate in self._rungs.of_client(client)])
+        return self._rungs.kept_back()
+
+    def _wait_in_incident(self, kept_back: Refusal) -> Wait | None:
+        if self._cause.of_interruption or self._incidents is None or self._incidents.calls == "fail_fast":
+            return None
+        left = self._admission.deadline - self._now
+        return waits.in_incident(self._services, next_probe_in=kept_back.retry_in or 0.0, left=left)
 
     def _wait_for_next_pass(self) -> Wait | None:
         """The wait before the next pass, or `None` when there is none left, no time, no budget, or no hope."""
@@ -365,5 +398,11 @@ class Call:
 
     def _finish(self, outcome: CallOutcome, shown: int | None, refusals: tuple[tuple[str, Refusal], ...] = ()) -> None:
         self._decided = Finish(outcome, shown, refusals)
-        full = any(refusal.reason == "full" for _, refusal in refusals)
-        self.route = self._record.finished(outcome, shown, without_answer="bulkhead_full" if full else "circuit_open")
+        self.route = self._record.finished(outcome, shown, without_answer=_error_of(refusals))
+
+
+def _error_of(refusals: tuple[tuple[str, Refusal], ...]) -> str:
+    """What a call that nobody took is told, in a word."""
+    reasons = {refusal.reason for _, refusal in refusals}
+    words = {"full": "bulkhead_full", "incident": "platform_incident"}
+    return next((word for reason, word in words.items() if reason in reasons), "circuit_open")

@@ -49,6 +49,10 @@ class Outcome(NamedTuple):
     """How the stream ended; `None` if the answer was none."""
     kind: str | None = None
     """The row of the table: `error_type`, or what is known beyond it, such as `prompt_too_long`."""
+    input_tokens: int | None = None
+    """Of a stream that broke: what its prompt had, as far as that is known."""
+    output_tokens: int | None = None
+    """Of the same: what it had written."""
 
 
 class _Row(NamedTuple):

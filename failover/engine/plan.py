@@ -14,6 +14,7 @@ from failover.policy.model import Policy, Rung
 from failover.policy.shrinking import Shrink
 
 from .outcome import Outcome
+from .platform import Incident, Incidents
 
 __all__ = [
     "Bulkheads",
@@ -67,12 +68,21 @@ class Refusal(NamedTuple):
     """What else there is to say: the limits that are full, what the model does not take."""
     limits: tuple[str, ...] = ()
     """The names of the limits that are full."""
+    incident: Incident | None = None
+    """That its client is in."""
 
 
 class Circuit(Protocol):
     """The circuit of one (client, model)."""
 
     name: str
+
+    @property
+    def state(self) -> BreakerState:
+        """As of the last call that asked."""
+
+    def wake(self) -> None:
+        """Let a probe through now, if it is open for its failures."""
 
     def admit(self) -> Permit | Refusal:
         """Ask to send one attempt now."""
@@ -218,3 +228,5 @@ class Plan:
     bulkheads: Bulkheads | None = None
     """`None` if the policy has no limits."""
     sizes: tuple[SizeClass, ...] = ()
+    incidents: Incidents | None = None
+    """`None` if the policy does not look for any."""

@@ -17,6 +17,7 @@ from failover.events import (
     CallOutcome,
     CallStarted,
     ContentStarted,
+    IncidentProbed,
     ModelSkipped,
     PromptShrunk,
     Resumption,
@@ -41,10 +42,14 @@ class CallRecord:
         "_changes",
         "_emit",
         "_model",
+        "_now",
         "_number",
         "_queued",
+        "_reason",
         "_resuming",
+        "_sat_out",
         "_skipped",
+        "_started",
         "_told",
         "_verbose",
         "_waited",
@@ -52,18 +57,22 @@ class CallRecord:
         "resumed",
     )
 
-    def __init__(self, plan: Plan, services: Services, sdk_retries_taken: int) -> None:
+    def __init__(self, plan: Plan, services: Services, sdk_retries_taken: int, started: float) -> None:
         self.attempts: list[Attempt] = []
         self.resumed: Resumption | None = None
         self._resuming: Resumption | None = None
         self._changes: tuple[str, ...] = ()
         self._queued: float | None = None
         self._emit = services.emit
+        self._now = services.now
+        self._started = started
+        self._reason: AttemptReason = "primary"
         self._model = plan.model
         self._number = next(_numbers)
         self._skipped: dict[str, str] = {}
         self._verbose = services.verbose()
         self._waited = 0.0
+        self._sat_out = 0.0
         self._told = False
         if self._verbose:
             policy = plan.policy
@@ -74,6 +83,8 @@ class CallRecord:
     ) -> None:
         """A request is about to go to this candidate."""
         self._changes, self._queued = () if load is None else load.changes, queued
+        self._reason = reason
+        self._tell_what_it_sat_out()
         if self._verbose or reason != "primary":
             self._emit(
                 AttemptStarted(
@@ -165,13 +176,20 @@ class CallRecord:
                     seconds,
                     first_content,
                     outcome.stream,
+                    self._reason,
+                    candidate.client,
+                    outcome.input_tokens,
+                    outcome.output_tokens,
                 )
             )
 
     def skipped(self, candidate: Candidate, refusal: Refusal) -> None:
         """A rung was passed over."""
         model, name = candidate.rung.model, candidate.circuit.name
-        self._skipped[name] = refusal.reason if refusal.why is None else f"{refusal.reason}: {refusal.why}"
+        told = f"{refusal.reason}: {refusal.why}" if refusal.why is not None else refusal.reason
+        if refusal.reason == "incident" and self._skipped.get(name) == told:
+            return  # a call that waits for its end looks again and again
+        self._skipped[name] = told
         self._told = True
         self._emit(
             ModelSkipped(self._number, model, name, refusal.state, refusal.retry_in, refusal.reason, refusal.why)
@@ -180,7 +198,22 @@ class CallRecord:
     def waiting(self, wait: Wait) -> None:
         """The call is about to wait."""
         self._waited += wait.seconds
-        self._emit(Waiting(self._number, wait.seconds, wait.cause))
+        if wait.cause == "incident":  # one of many: told as one once it is over
+            self._sat_out += wait.seconds
+        else:
+            self._emit(Waiting(self._number, wait.seconds, wait.cause))
+
+    def _tell_what_it_sat_out(self) -> None:
+        if self._sat_out:
+            seconds, self._sat_out = self._sat_out, 0.0
+            self._emit(Waiting(self._number, seconds, "incident"))
+
+    def pinged(self, candidate: Candidate, outcome: Outcome, seconds: float, *, answered: bool) -> None:
+        """A tiny request asked whether an incident is over."""
+        self._told = True
+        status, error_type, request_id = outcome.status, outcome.error_type, outcome.request_id
+        model, client = candidate.rung.model, candidate.client
+        self._emit(IncidentProbed(self._number, client, model, answered, status, error_type, request_id, seconds))
 
     def stood_in_line(self, seconds: float) -> None:
         """The call has waited for its turn under a bulkhead, whether that came or not."""
@@ -190,6 +223,7 @@ class CallRecord:
 
     def finished(self, outcome: CallOutcome, shown: int | None, *, without_answer: str) -> Route:
         """The call is over; the caller is shown the answer of attempt `shown` (from 1), or the error `without_answer`."""
+        self._tell_what_it_sat_out()
         served = self.attempts[-1].model if outcome in ("primary", "fallback") else None
         route = self._route(outcome, served, tuple(self.attempts))
         if self._verbose or outcome != "primary" or self._told:
@@ -207,6 +241,7 @@ class CallRecord:
                     self._waited,
                     error_type,
                     route.request_ids,
+                    self._now() - self._started,
                 )
             )
         return route

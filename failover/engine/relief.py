@@ -37,15 +37,13 @@ class Relief:
         if not done:
             return False
         self._rungs.shrunk = True
-        self._rungs.unload()
-        self._rungs.load_all()
+        self._rungs.reload()
         return True
 
     def finds_more_room(self, candidate: Candidate, outcome: Outcome) -> bool:
         """Whether a prompt was too long for this rung, and there is one that has more room."""
         if outcome.kind != "prompt_too_long" or not self._cargo.outgrew(candidate):
             return False
-        self._rungs.unload()
-        self._rungs.load_all()
+        self._rungs.reload()
         self._rungs.block(candidate, _TOO_SMALL)
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal, NamedTuple
 
 from failover.events import CallOutcome, Resumption
@@ -67,9 +68,8 @@ class Route(NamedTuple):
 
     def __str__(self) -> str:
         tried = [str(attempt) for attempt in self.attempts]
-        reasons = (*self.why_skipped, *("" for _ in self.skipped))
         skipped = [
             f"{place}: skipped ({why})" if why else f"{place}: skipped"
-            for place, why in zip(self.skipped, reasons, strict=False)
+            for place, why in itertools.zip_longest(self.skipped, self.why_skipped, fillvalue="")
         ]
         return f"{self.outcome}: {'; '.join(tried + skipped) or 'nothing was sent'}"

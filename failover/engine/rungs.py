@@ -16,7 +16,7 @@ _MAY_PASS_NOW = Refusal("closed", 0.0, "ramp", None, None, last_resort=False)
 class Rungs:
     """The candidates of a plan, less those that this call has no more business with."""
 
-    __slots__ = ("_blocked", "_cargo", "_gate", "_loads", "candidates", "shrunk")
+    __slots__ = ("_blocked", "_cargo", "_gate", "_incidents", "_loads", "candidates", "shrunk")
 
     def __init__(self, plan: Plan, cargo: Cargo) -> None:
         self.candidates = plan.candidates
@@ -24,6 +24,7 @@ class Rungs:
         """Whether the prompt is smaller than the caller's."""
         self._cargo = cargo
         self._gate: Gate = plan.gate
+        self._incidents = plan.incidents
         self._blocked: dict[int, Refusal] = {}
         self._loads: dict[int, Load | Misfit | Unmeasured | None] = {}
 
@@ -43,8 +44,13 @@ class Rungs:
             self.load(candidate)
 
     def unload(self) -> None:
-        """The request has changed, or more is known of it."""
+        """More is known of the request."""
         self._loads.clear()
+
+    def reload(self) -> None:
+        """The request has changed."""
+        self.unload()
+        self.load_all()
 
     # --- who can be tried --------------------------------------------------------------------------------------
 
@@ -57,6 +63,31 @@ class Rungs:
         if not isinstance(load, Misfit) or load.rethread:
             return None
         return Refusal("closed", None, load.reason, None, None, last_resort=False, why=load.why)
+
+    def outlook(self, candidate: Candidate) -> Refusal | None:
+        """Why nobody may send to a candidate now: its client's incident, or its circuit."""
+        return self.incident(candidate) or candidate.circuit.outlook()
+
+    def incident(self, candidate: Candidate) -> Refusal | None:
+        """The incident that its client is in."""
+        found = None if self._incidents is None else self._incidents.of(candidate.client)
+        if found is None:
+            return None
+        request_id = found.request_ids[-1] if found.request_ids else None
+        error_type = found.error_types[-1] if found.error_types else None
+        return Refusal(
+            "open", found.next_probe_in, "incident", request_id, error_type, last_resort=False, incident=found
+        )
+
+    def kept_back(self) -> Refusal | None:
+        """The incident because of which nobody at all is asked; `None` if there is somebody else to ask, or none."""
+        incidents = [self.incident(candidate) for candidate in self.candidates if self.refusal(candidate) is None]
+        found = [incident for incident in incidents if incident is not None]
+        return min(found, key=_retry_in) if found and len(found) == len(incidents) else None
+
+    def of_client(self, client: str) -> list[Candidate]:
+        """Those of a client that this call could send to, if they answered."""
+        return [one for one in self.candidates if one.client == client and one.index not in self._blocked]
 
     def block(self, candidate: Candidate, refusal: Refusal = _GONE) -> None:
         """This call has no more business with a candidate; by default because its model is gone."""
@@ -85,7 +116,7 @@ class Rungs:
     def another_after(self, candidate: Candidate) -> bool:
         """Whether a pass that stands at this candidate could still go to a later one."""
         for later in self.candidates[candidate.index + 1 :]:
-            if self.refusal(later) is None and later.circuit.outlook() is None:
+            if self.refusal(later) is None and self.outlook(later) is None:
                 return True
         return False
 
@@ -94,7 +125,9 @@ class Rungs:
         refusing = [
             candidate
             for candidate in self.candidates
-            if self.refusal(candidate) is None and not isinstance(self.load(candidate), (Misfit, Unmeasured))
+            if self.refusal(candidate) is None
+            and self.incident(candidate) is None
+            and not isinstance(self.load(candidate), (Misfit, Unmeasured))
         ]
         chosen = self._gate.last_resort([candidate.circuit for candidate in refusing])
         if chosen is None:
@@ -107,7 +140,7 @@ class Rungs:
         waits = [_FOREVER]
         for candidate in self.candidates:
             if self.refusal(candidate) is None:
-                outlook = candidate.circuit.outlook()
+                outlook = self.outlook(candidate)
                 if outlook is None or outlook.last_resort:
                     return 0.0
                 if outlook.retry_in is not None and outlook.reason != "unavailable":
@@ -120,7 +153,11 @@ class Rungs:
         for candidate in self.candidates:
             blocked = self._blocked.get(candidate.index)
             full = blocked if blocked is not None and blocked.reason == "full" else None
-            refusal = full or candidate.circuit.outlook()
+            refusal = full or self.outlook(candidate)
             if refusal is not None:
                 refusing.append((candidate.circuit.name, refusal))
         return tuple(refusing) or tuple((candidate.circuit.name, _MAY_PASS_NOW) for candidate in self.candidates)
+
+
+def _retry_in(refusal: Refusal) -> float:
+    return refusal.retry_in or 0.0

@@ -10,8 +10,9 @@ from .actions import Services, Wait
 from .backoff import wait_seconds
 from .outcome import Outcome
 
-__all__ = ["before_next_pass", "in_place"]
+__all__ = ["before_next_pass", "in_incident", "in_place"]
 
+_LOOK_AGAIN = 5.0  # seconds; an incident may be over before its next probe is due
 _A_MOMENT = 0.001  # seconds; so that a circuit's time is over when we ask, whatever rounding says
 
 
@@ -72,3 +73,15 @@ def before_next_pass(
     if seconds + retry.reserve > left or not services.budget.take(now):
         return None
     return Wait(seconds, "between_passes")
+
+
+def in_incident(services: Services, *, next_probe_in: float, left: float) -> Wait | None:
+    """The wait before looking again whether an incident is over; `None` when no time is left.
+
+    Args:
+        services: chance, so that not all callers look in the same instant.
+        next_probe_in: seconds until somebody may ask.
+        left: seconds until the deadline.
+    """
+    seconds = min(next_probe_in, _LOOK_AGAIN) * (0.5 + services.random() / 2) + _A_MOMENT
+    return Wait(min(seconds, left), "incident") if left > 0 else None

@@ -26,6 +26,7 @@ from failover.document.words import shown
 from . import checks
 from .checks import ERROR_TYPES
 from .fitting import Bulkhead, Fit, FitOrWord, Multiple
+from .incident import IncidentProbe, IncidentRules, StatusPage
 from .part import Part
 from .retry import Backoff, Retry, RetryAfter, RetryBudget
 from .shrinking import Shrink
@@ -40,6 +41,8 @@ __all__ = [
     "FailureRate",
     "Fit",
     "HungCalls",
+    "IncidentProbe",
+    "IncidentRules",
     "Ladder",
     "OpenFor",
     "Policy",
@@ -51,6 +54,7 @@ __all__ = [
     "Rung",
     "Shrink",
     "SlowRate",
+    "StatusPage",
     "StreamRules",
     "Trip",
 ]
@@ -267,6 +271,8 @@ class Policy(Part):
     """Rungs whose tokens cost more than so many times the requested model's are passed over, where prices are known."""
     shrink: Off[Shrink] = None
     bulkheads: Annotated[Mapping[ClientName, Bulkhead], Field(max_length=20)] = {}
+    incident: Off[IncidentRules] = None
+    """When the whole platform is taken to be down."""
 
     def rungs_for(self, model: str) -> tuple[Rung, ...]:
         """The rungs for a requested model: itself first, then those of the first ladder that matches."""

@@ -102,10 +102,12 @@ class Patience:
 class Listening:
     """One stream of events. Used by one reader at a time; it is given what was read and does no reading."""
 
-    __slots__ = ("_block", "_held", "_reader", "begun", "cause", "end", "error", "patience", "stopped")
+    __slots__ = ("_block", "_held", "_reader", "begun", "cause", "end", "error", "patience", "start", "stopped")
 
     def __init__(self, patience: Patience) -> None:
         self.patience = patience
+        self.start = b""
+        """Its `message_start` event, once it has come."""
         self.begun = False
         """Whether content has come."""
         self.stopped = False
@@ -181,6 +183,8 @@ class Listening:
                 self.patience.thinking(now=self._block in _RUN_BY_THE_API)
             self.stopped = self.stopped or name == b"message_stop"
             return True
+        elif name == b"message_start":
+            self.start = event
         return False
 
     def _released(self, passed: bytes, *, begins: bool) -> bytes:

@@ -15,6 +15,9 @@ from failover.events import (
     BreakerTransition,
     CallFinished,
     CallStarted,
+    IncidentEnded,
+    IncidentProbed,
+    IncidentStarted,
     ModelSkipped,
     PromptShrunk,
     StreamInterrupted,
@@ -26,7 +29,9 @@ __all__ = [
     "at_attempt",
     "at_attempt_end",
     "at_end",
+    "at_incident",
     "at_interruption",
+    "at_probe",
     "at_shrinking",
     "at_skip",
     "at_start",
@@ -97,6 +102,8 @@ def at_attempt_end(event: AttemptFinished) -> Attributes:
             "failover.verdict": event.verdict,
             "failover.stream.end": event.stream,
             "failover.stream.first_content": event.first_content,
+            "failover.discarded.input_tokens": event.input_tokens,
+            "failover.discarded.output_tokens": event.output_tokens,
         }
     )
 
@@ -137,6 +144,39 @@ def at_transition(event: BreakerTransition) -> Attributes:
             "failover.breaker.open_for": event.open_for,
             "error.type": event.error_type if failed else None,
             "anthropic.request.id": event.request_id if failed else None,
+        }
+    )
+
+
+def at_incident(event: IncidentStarted | IncidentEnded) -> Attributes:
+    """The platform is down, or no longer."""
+    attributes: Attributes = {"failover.client": event.client, "failover.incident.models": event.models}
+    if isinstance(event, IncidentEnded):
+        return attributes | {
+            "failover.incident.seconds": event.seconds,
+            "failover.incident.probes": event.probes,
+            "failover.incident.calls_kept_back": event.kept_back,
+        }
+    return attributes | {
+        "failover.incident.cause": event.cause,
+        "failover.incident.failing_for": event.failing_for,
+        "failover.incident.failures": event.failures,
+        "failover.incident.error_types": event.error_types,
+        "failover.incident.request_ids": event.request_ids,
+    }
+
+
+def at_probe(event: IncidentProbed) -> Attributes:
+    """A tiny request that asked whether an incident is over."""
+    return _present(
+        {
+            "failover.client": event.client,
+            "failover.model": event.model,
+            "failover.incident.answered": event.answered,
+            "http.response.status_code": event.status,
+            "error.type": event.error_type,
+            "anthropic.request.id": event.request_id,
+            "failover.incident.probe.seconds": event.seconds,
         }
     )
 

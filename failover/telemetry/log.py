@@ -8,6 +8,7 @@ stays open is DEBUG. To silence them: `logging.getLogger("failover").setLevel(..
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from contextvars import ContextVar
 from typing import TypeAlias
@@ -18,6 +19,9 @@ from failover.events import (
     BreakerTransition,
     CallFinished,
     Event,
+    IncidentEnded,
+    IncidentProbed,
+    IncidentStarted,
     ModelSkipped,
     PromptShrunk,
     StreamInterrupted,
@@ -32,6 +36,7 @@ _LOST = {
     "interrupted": "an answer broke off in the middle, for",
     "refused": "nothing was sent for",
 }
+_REFUSED = {"bulkhead_full": "no turn came in time", "platform_incident": "a platform incident"}
 _Cause: TypeAlias = AttemptFinished | ModelSkipped
 
 # Why the call of this context may be about to try another model. One event for each context, kept until the next one,
@@ -54,11 +59,16 @@ class LogListener:
     | a stream that broke while it was being read, and nobody took over | ERROR |
     | a stream that broke so, and somebody may take over, or nobody can although the policy asks for it | WARNING |
     | a call that open circuits, or full bulkheads, refused | WARNING |
+    | a call that an incident refused | DEBUG |
     | a prompt that was made smaller, or could not be | WARNING |
     | a turn of a thread that was given back to be sent as a whole conversation | INFO |
+    | no model of a client answers: a platform incident | ERROR |
+    | a tiny request asked whether it is over | DEBUG |
+    | it is over | WARNING |
 
     The same facts are in each record's attribute `failover`, a dict whose `event` is `switch`, `opened`, `closed`,
-    `half_open`, `exhausted`, `refused`, `interrupted`, `broke_off`, `shrunk` or `rethreaded`; times are seconds.
+    `half_open`, `exhausted`, `refused`, `interrupted`, `broke_off`, `shrunk`, `rethreaded`, `incident_started`,
+    `incident_probed` or `incident_ended`; times are seconds.
     """
 
     def __call__(self, event: Event) -> None:
@@ -76,6 +86,8 @@ class LogListener:
             _interrupted(event)
         elif isinstance(event, PromptShrunk):
             _shrunk(event)
+        elif isinstance(event, (IncidentStarted, IncidentProbed, IncidentEnded)):
+            _incident(event)
         elif isinstance(event, CallFinished):
             _finished(event)
 
@@ -207,6 +219,40 @@ def _shrunk(event: PromptShrunk) -> None:
     )
 
 
+def _incident(event: IncidentStarted | IncidentProbed | IncidentEnded) -> None:
+    if isinstance(event, IncidentStarted):
+        _log.error(
+            "platform incident: no model of client %s has answered for %.0f s: %d failures of %s (%s); calls are not sent "
+            "until a probe is answered",
+            event.client,
+            event.failing_for,
+            event.failures,
+            ", ".join(event.models),
+            _details(", ".join(event.error_types) or None, request_id=", ".join(event.request_ids) or None),
+            extra={"failover": {"event": "incident_started", **dataclasses.asdict(event)}},
+        )
+    elif isinstance(event, IncidentEnded):
+        _log.warning(
+            "platform incident of client %s is over after %.0f s and %d probe%s; %d call%s kept back",
+            event.client,
+            event.seconds,
+            event.probes,
+            "" if event.probes == 1 else "s",
+            event.kept_back,
+            " was" if event.kept_back == 1 else "s were",
+            extra={"failover": {"event": "incident_ended", **dataclasses.asdict(event)}},
+        )
+    else:
+        _log.debug(
+            "platform incident of client %s: probe of %s %s (%s)",
+            event.client,
+            event.model,
+            "was answered" if event.answered else "failed",
+            _details(event.error_type, status=event.status, request_id=event.request_id),
+            extra={"failover": {"event": "incident_probed", **dataclasses.asdict(event)}},
+        )
+
+
 def _finished(event: CallFinished) -> None:
     if event.outcome == "rethreaded":
         _log.info(
@@ -239,11 +285,12 @@ def _finished(event: CallFinished) -> None:
         )
         return
     # One line for each call of an outage whose openings were told already; the caller has the error.
-    _log.warning(
+    _log.log(
+        logging.DEBUG if event.error_type == "platform_incident" else logging.WARNING,
         "%s %s, %s: %s",
         _LOST[event.outcome],
         event.model,
-        "no turn came in time" if event.error_type == "bulkhead_full" else "every circuit is open",
+        _REFUSED.get(event.error_type or "", "every circuit is open"),
         ", ".join(event.skipped),
         extra={"failover": fields},
     )

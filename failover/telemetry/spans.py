@@ -32,6 +32,9 @@ from failover.events import (
     CallStarted,
     ContentStarted,
     Event,
+    IncidentEnded,
+    IncidentProbed,
+    IncidentStarted,
     ModelSkipped,
     PromptShrunk,
     StreamInterrupted,
@@ -43,7 +46,9 @@ from .attributes import (
     at_attempt,
     at_attempt_end,
     at_end,
+    at_incident,
     at_interruption,
+    at_probe,
     at_shrinking,
     at_skip,
     at_start,
@@ -126,6 +131,9 @@ class SpanListener:
     def _record(self, event: Event) -> None:
         if isinstance(event, BreakerTransition):
             self._record_transition(event)
+            return
+        if isinstance(event, (IncidentStarted, IncidentEnded)):
+            self._record_incident(event)
             return
         if isinstance(event, CallStarted):
             self._start_run(event)
@@ -211,6 +219,13 @@ class SpanListener:
         if run is not None:
             _add_event(run, "failover.breaker.transition", at_transition(event))
 
+    def _record_incident(self, event: IncidentStarted | IncidentEnded) -> None:
+        """On whichever call it was that saw its beginning or its end."""
+        run = self._run()
+        if run is not None:
+            started = isinstance(event, IncidentStarted)
+            _add_event(run, f"failover.incident.{'started' if started else 'ended'}", at_incident(event))
+
     def _keep_opener(self, event: BreakerTransition, run: _Run | None) -> None:
         """Remember who opened a circuit; nobody to link to if it was opened by hand or by a call that is not sampled."""
         if run is not None and not event.by_hand:
@@ -278,12 +293,14 @@ def _end(span: Span, attributes: Attributes, error_type: str | None, failed: boo
         span.end()
 
 
-def _tell(run: _Run, event: Waiting | PromptShrunk | StreamInterrupted) -> None:
+def _tell(run: _Run, event: Waiting | PromptShrunk | IncidentProbed | StreamInterrupted) -> None:
     """What is no span of its own, and changes none."""
     if isinstance(event, Waiting):
         _add_event(run, "failover.wait", at_wait(event))
     elif isinstance(event, PromptShrunk):
         _add_event(run, "failover.prompt.shrunk", at_shrinking(event))
+    elif isinstance(event, IncidentProbed):
+        _add_event(run, "failover.incident.probed", at_probe(event))
     else:
         _add_event(run, "failover.stream.interrupted", at_interruption(event))
 

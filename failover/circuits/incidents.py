@@ -1,0 +1,240 @@
+"""Whether the whole platform is down: no model of a client answers, although several are asked, or for long.
+
+    (failures) ──(no good answer for `after`, or a call found nobody)──► incident ──(enough probes answered)──► over
+
+A single good answer forgets all failures, so an incident never begins while anybody is served. What is decided here is
+told after the lock is free, as in a breaker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from failover.engine.locks import renew_after_fork
+from failover.engine.outcome import Outcome
+from failover.engine.platform import Circuit, Incident
+from failover.events import Event, IncidentCause, IncidentEnded, IncidentStarted
+from failover.policy.incident import IncidentRules
+
+from .monitor import Monitor
+
+__all__ = ["Incidents"]
+
+_FOREVER = float("inf")
+
+
+class _Trouble:
+    """What is known of a client since its last good answer."""
+
+    __slots__ = ("circuits", "error_types", "failures", "first_request_id", "last_at", "last_request_id", "since")
+
+    def __init__(self, since: float) -> None:
+        self.since = self.last_at = since
+        self.failures = 0
+        self.circuits: dict[str, Circuit] = {}
+        """By model, in the order in which they began to fail."""
+        self.error_types: dict[str, None] = {}
+        self.first_request_id: str | None = None
+        self.last_request_id: str | None = None
+
+    def add(self, model: str, circuit: Circuit, outcome: Outcome, now: float) -> None:
+        self.last_at = now
+        self.failures += 1
+        self.circuits.setdefault(model, circuit)
+        if outcome.error_type is not None:
+            self.error_types[outcome.error_type] = None
+        if outcome.request_id is not None:
+            self.first_request_id = self.first_request_id or outcome.request_id
+            self.last_request_id = outcome.request_id
+
+    @property
+    def request_ids(self) -> tuple[str, ...]:
+        ids = (self.first_request_id, self.last_request_id)
+        return tuple(dict.fromkeys(one for one in ids if one is not None))
+
+
+class _Open:
+    """An incident, and how far it is from its end."""
+
+    __slots__ = ("answering", "cause", "kept_back", "next_probe_at", "probed_at", "probes", "successes", "trouble")
+
+    def __init__(self, trouble: _Trouble, cause: IncidentCause, next_probe_at: float) -> None:
+        self.trouble = trouble
+        self.cause: IncidentCause = cause
+        self.next_probe_at = next_probe_at
+        self.probed_at: dict[str, float] = {}
+        """By circuit; of those that were probed."""
+        self.answering: str | None = None
+        """The circuit whose last probe was answered."""
+        self.successes = 0
+        self.probes = 0
+        self.kept_back = 0
+
+
+class _Note(NamedTuple):
+    """What is told once the lock is free."""
+
+    event: Event
+    wake: tuple[Circuit, ...] = ()
+
+
+class Incidents:
+    """The incidents of all clients of one process. Thread-safe."""
+
+    def __init__(self, rules: IncidentRules, *, now: Callable[[], float], emit: Callable[[Event], None]) -> None:
+        self.calls = rules.calls
+        """What calls do that no other client can take."""
+        self.probe_timeout = rules.probe.timeout
+        """Seconds that a probe may take."""
+        self._rules = rules
+        self._now = now
+        self._emit = emit
+        self._troubled: dict[str, _Trouble] = {}
+        self._open: dict[str, _Open] = {}
+        self._monitor: Monitor[_Note] = Monitor(self._tell)
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """In a forked child: a lock of its own, and none of the parent's news."""
+        self._monitor.renew()
+
+    def __repr__(self) -> str:
+        """The clients that are in an incident."""
+        return f"<Incidents {', '.join(sorted(self._open)) or 'none'}>"
+
+    def now_open(self) -> tuple[Incident, ...]:
+        """Those that are not over."""
+        found = [self.of(client) for client in tuple(self._open)]
+        return tuple(incident for incident in found if incident is not None)
+
+    def of(self, client: str) -> Incident | None:
+        """The one that a client is in. Needs no lock, for a moment ago is as good as now."""
+        found = self._open.get(client)
+        if found is None:
+            return None
+        now, trouble = self._now(), found.trouble
+        return Incident(
+            client,
+            found.cause,
+            now - trouble.since,
+            trouble.failures,
+            tuple(trouble.circuits),
+            tuple(trouble.error_types),
+            trouble.request_ids,
+            max(0.0, found.next_probe_at - now),
+        )
+
+    # --- being told ------------------------------------------------------------------------------------------
+
+    def answered(self, client: str) -> None:
+        """One of a client's models has answered. In an incident only probes count: this was sent before it."""
+        if client in self._troubled:
+            self._monitor.run(self._troubled.pop, client, None)
+
+    def failed(self, client: str, model: str, circuit: Circuit, outcome: Outcome) -> None:
+        """One of a client's models has failed."""
+        self._monitor.run(self._failed_needs_lock, client, model, circuit, outcome)
+
+    def _failed_needs_lock(self, client: str, model: str, circuit: Circuit, outcome: Outcome) -> None:
+        if client in self._open:
+            return
+        now, after = self._now(), self._rules.after
+        longest = _FOREVER if after is None else after
+        trouble = self._troubled.get(client)
+        if trouble is None or now - trouble.last_at > longest:  # a quiet time says nothing about those hours
+            trouble = self._troubled[client] = _Trouble(now)
+        trouble.add(model, circuit, outcome, now)
+        if now - trouble.since >= longest and trouble.failures >= self._rules.of_at_least:
+            self._start_needs_lock(client, trouble, "after", now)
+
+    def found_nobody(self, client: str, circuits: Sequence[Circuit]) -> None:
+        """A call asked all that its ladder has on a client, or found their circuits open, and none answered."""
+        if self._rules.models is not None and client in self._troubled:
+            self._monitor.run(self._found_nobody_needs_lock, client, circuits, self._rules.models)
+
+    def _found_nobody_needs_lock(self, client: str, circuits: Sequence[Circuit], enough: int) -> None:
+        trouble = self._troubled.get(client)
+        if trouble is None or client in self._open:
+            return
+        failing = {circuit.name for circuit in trouble.circuits.values() if circuit.state != "closed"}
+        names = {circuit.name for circuit in circuits}
+        if len(names) >= enough and names <= failing:
+            self._start_needs_lock(client, trouble, "models", self._now())
+
+    # --- in an incident --------------------------------------------------------------------------------------
+
+    def kept_back(self, client: str) -> None:
+        """A call was not sent to a client because of its incident."""
+        self._monitor.run(self._kept_back_needs_lock, client)
+
+    def _kept_back_needs_lock(self, client: str) -> None:
+        found = self._open.get(client)
+        if found is not None:
+            found.kept_back += 1
+
+    def take_turn(self, client: str, circuits: Sequence[Circuit]) -> int | None:
+        """Which of these models the caller is to probe now; `None` if it is not its turn.
+
+        Each in turn, so that the first that is back is found; the one that answered last is asked again at once.
+        """
+        found = self._open.get(client)
+        if found is None or self._now() < found.next_probe_at or not circuits:
+            return None
+        return self._monitor.run(self._take_turn_needs_lock, client, circuits)
+
+    def _take_turn_needs_lock(self, client: str, circuits: Sequence[Circuit]) -> int | None:
+        found, now = self._open.get(client), self._now()
+        if found is None or now < found.next_probe_at:
+            return None
+        found.next_probe_at = now + self._rules.probe.every
+        found.probes += 1
+        names = [circuit.name for circuit in circuits]
+        chosen = min(names, key=lambda name: (name != found.answering, found.probed_at.get(name, -_FOREVER)))
+        found.probed_at[chosen] = now
+        return names.index(chosen)
+
+    def probed(self, client: str, circuit: Circuit, *, answered: bool) -> None:
+        """What came of it."""
+        self._monitor.run(self._probed_needs_lock, client, circuit, answered)
+
+    def _probed_needs_lock(self, client: str, circuit: Circuit, answered: bool) -> None:
+        found = self._open.get(client)
+        if found is None or circuit.name not in found.probed_at:
+            return
+        if not answered:
+            found.successes, found.answering = 0, None
+            return
+        found.successes += 1
+        found.answering = circuit.name
+        found.next_probe_at = self._now()
+        if found.successes >= self._rules.probe.successes:
+            self._end_needs_lock(client, found)
+
+    # --- beginning and end -----------------------------------------------------------------------------------
+
+    def _start_needs_lock(self, client: str, trouble: _Trouble, cause: IncidentCause, now: float) -> None:
+        del self._troubled[client]
+        self._open[client] = _Open(trouble, cause, now + self._rules.probe.every)
+        started = IncidentStarted(
+            client,
+            cause,
+            now - trouble.since,
+            trouble.failures,
+            tuple(trouble.circuits),
+            tuple(trouble.error_types),
+            trouble.request_ids,
+        )
+        self._monitor.note(_Note(started))
+
+    def _end_needs_lock(self, client: str, found: _Open) -> None:
+        del self._open[client]
+        trouble = found.trouble
+        seconds = self._now() - trouble.since
+        ended = IncidentEnded(client, seconds, tuple(trouble.circuits), found.probes, found.kept_back)
+        self._monitor.note(_Note(ended, tuple(trouble.circuits.values())))
+
+    def _tell(self, note: _Note) -> None:
+        for circuit in note.wake:
+            circuit.wake()
+        self._emit(note.event)

@@ -1,0 +1,66 @@
+"""What an answer had cost that nobody will use: the tokens of a stream that broke after it had begun.
+
+The SDK's own span counts the answer that was given in the end; what was spent on others is nowhere else to be seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .request.size import tokens_of_content
+from .stream.message import collect
+from .stream.sse import data_of
+
+__all__ = ["Discarded", "discarded"]
+
+_SAMPLE = 256 * 1024
+"""Bytes of events that are looked at; of a longer answer the rest is taken to be like them."""
+
+_OF_THE_PROMPT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+"""https://platform.claude.com/docs/en/build-with-claude/prompt-caching#tracking-cache-performance."""
+
+
+class Discarded(NamedTuple):
+    """Tokens; `None`: nothing is known."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+def discarded(start: bytes, given: bytes | bytearray) -> Discarded:
+    """What a broken stream had spent.
+
+    Args:
+        start: its `message_start` event, which counts the prompt; empty if none came.
+        given: the events that came, whole ones from the first on. They are counted as written texts are, because the API
+            says at the end how many tokens it wrote (https://platform.claude.com/docs/en/build-with-claude/streaming), and
+            there was no end.
+    """
+    if not start:
+        return Discarded()
+    try:
+        usage = json.loads(data_of(start))["message"]["usage"]
+        return Discarded(sum(_count(usage, name) for name in _OF_THE_PROMPT), _written(usage, given))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return Discarded()
+
+
+def _written(usage: Mapping[str, Any], given: bytes | bytearray) -> int:
+    said = _count(usage, "output_tokens")
+    sample = given
+    if len(given) > _SAMPLE:
+        sample = given[: given.rfind(b"\n\n", 0, _SAMPLE) + 2]
+    if not sample:
+        return said
+    try:
+        estimated = tokens_of_content(collect(bytes(sample)).message["content"])
+    except ValueError:
+        return said
+    return max(said, int(estimated * len(given) / len(sample)))
+
+
+def _count(usage: Mapping[str, Any], name: str) -> int:
+    count = usage.get(name)
+    return count if isinstance(count, int) and not isinstance(count, bool) else 0
