@@ -22,6 +22,7 @@ __all__ = [
     "IncidentStarted",
     "ModelSkipped",
     "PromptShrunk",
+    "StatusSeen",
     "StreamInterrupted",
     "Waiting",
 ]
@@ -248,6 +249,16 @@ class IncidentProbed:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusSeen:
+    """During an incident, what the provider's status page says; told when that changes."""
+
+    indicator: str
+    """`none`, `minor`, `major`, `critical` or `maintenance`."""
+    incidents: tuple[str, ...]
+    """The names of those that it knows of."""
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentEnded:
     """Enough probes were answered: calls go to the client's models again."""
 
@@ -274,5 +285,6 @@ Event: TypeAlias = (
     | IncidentStarted
     | IncidentProbed
     | IncidentEnded
+    | StatusSeen
     | CallFinished
 )

@@ -64,6 +64,7 @@ EVENTS = [
     "IncidentStarted",
     "ModelSkipped",
     "PromptShrunk",
+    "StatusSeen",
     "StreamInterrupted",
     "Waiting",
 ]

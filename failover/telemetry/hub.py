@@ -7,12 +7,15 @@ import inspect
 import itertools
 import logging
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from failover.events import Event
 
 from .log import LogListener
 from .spans import SpanListener
+
+if TYPE_CHECKING:
+    from .metrics import MetricListener
 
 __all__ = ["Hub", "Listener"]
 
@@ -27,8 +30,11 @@ class Hub:
 
     Args:
         listeners: The user's: callables that take one event. Anything else, an `async def` included, is a `TypeError`.
+        journal: What keeps a journal, if anything does. It is told first, while the spans of an attempt are still open.
+        metrics: What counts and measures, if anything does.
         spans: What makes spans, if anything does.
         log: What writes the log, if anything does.
+        status: What looks at the status page, if anything does.
     """
 
     verbose: Callable[[], bool]
@@ -39,16 +45,25 @@ class Hub:
     """
 
     def __init__(
-        self, listeners: Iterable[Listener] = (), *, spans: SpanListener | None = None, log: LogListener | None = None
+        self,
+        listeners: Iterable[Listener] = (),
+        *,
+        journal: Listener | None = None,
+        metrics: MetricListener | None = None,
+        spans: SpanListener | None = None,
+        log: LogListener | None = None,
+        status: Listener | None = None,
     ) -> None:
         users = tuple(listeners)
         for index, listener in enumerate(users):
             _check(index, listener)
-        ours: list[Listener] = [listener for listener in (spans, log) if listener is not None]
+        everybody: tuple[Listener | None, ...] = (journal, metrics, spans, log, status)
+        ours = tuple(listener for listener in everybody if listener is not None)
         self._listeners = (*ours, *users)
         # A counter's step is atomic: of several threads exactly one sees its 0.
         self._faults = tuple(itertools.count() for _ in self._listeners)
-        self.verbose = _always if users else spans.active if spans else _never
+        active = tuple(listener.active for listener in (spans, metrics) if listener is not None)
+        self.verbose = _always if users or journal is not None else _any_of(active)
 
     def emit(self, event: Event) -> None:
         """Deliver one event. An `Exception` of a listener is logged; `KeyboardInterrupt` and its like pass."""
@@ -75,8 +90,10 @@ def _always() -> bool:
     return True
 
 
-def _never() -> bool:
-    return False
+def _any_of(active: tuple[Callable[[], bool], ...]) -> Callable[[], bool]:
+    if len(active) == 1:
+        return active[0]
+    return lambda: any(one() for one in active)
 
 
 def _check(index: int, listener: object) -> None:

@@ -8,10 +8,10 @@ stays open is DEBUG. To silence them: `logging.getLogger("failover").setLevel(..
 
 from __future__ import annotations
 
-import dataclasses
 import logging
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from failover.events import (
     AttemptFinished,
@@ -24,8 +24,12 @@ from failover.events import (
     IncidentStarted,
     ModelSkipped,
     PromptShrunk,
+    StatusSeen,
     StreamInterrupted,
 )
+
+from .log_details import details
+from .log_incidents import incident_ended, incident_probed, incident_started, status_seen
 
 __all__ = ["LogListener"]
 
@@ -64,32 +68,24 @@ class LogListener:
     | a turn of a thread that was given back to be sent as a whole conversation | INFO |
     | no model of a client answers: a platform incident | ERROR |
     | a tiny request asked whether it is over | DEBUG |
+    | what the status page says of it | WARNING |
     | it is over | WARNING |
 
     The same facts are in each record's attribute `failover`, a dict whose `event` is `switch`, `opened`, `closed`,
     `half_open`, `exhausted`, `refused`, `interrupted`, `broke_off`, `shrunk`, `rethreaded`, `incident_started`,
-    `incident_probed` or `incident_ended`; times are seconds.
+    `incident_probed`, `incident_ended` or `status`; times are seconds.
     """
 
     def __call__(self, event: Event) -> None:
         """Log the event, or remember it if it may explain a later one."""
-        if isinstance(event, AttemptFinished):
-            if event.verdict != "success":
-                _cause.set(event)
-        elif isinstance(event, ModelSkipped):
-            _skipped(event)
-        elif isinstance(event, AttemptStarted):
-            _started(event)
-        elif isinstance(event, BreakerTransition):
-            _changed(event)
-        elif isinstance(event, StreamInterrupted):
-            _interrupted(event)
-        elif isinstance(event, PromptShrunk):
-            _shrunk(event)
-        elif isinstance(event, (IncidentStarted, IncidentProbed, IncidentEnded)):
-            _incident(event)
-        elif isinstance(event, CallFinished):
-            _finished(event)
+        line = _LINES.get(type(event))
+        if line is not None:
+            line(event)
+
+
+def _ended(event: AttemptFinished) -> None:
+    if event.verdict != "success":
+        _cause.set(event)
 
 
 def _cause_of(call: int) -> _Cause | None:
@@ -129,7 +125,7 @@ def _started(event: AttemptStarted) -> None:
     _log.warning(
         "%s failed (%s): trying %s",
         cause.breaker,
-        _details(cause.error_type, status=cause.status, request_id=cause.request_id),
+        details(cause.error_type, status=cause.status, request_id=cause.request_id),
         event.breaker,
         extra={"failover": fields},
     )
@@ -175,7 +171,7 @@ def _why(event: BreakerTransition) -> str:
     if event.by_hand:  # the last failure may be hours old
         return event.reason
     failures = f"{event.failures} failed in a row" if event.failures else None
-    return _details(event.reason, failures, event.error_type, request_id=event.request_id)
+    return details(event.reason, failures, event.error_type, request_id=event.request_id)
 
 
 def _interrupted(event: StreamInterrupted) -> None:
@@ -185,7 +181,7 @@ def _interrupted(event: StreamInterrupted) -> None:
     _log.warning(
         "%s broke off in the middle of its answer (%s): %s",
         event.model,
-        _details(event.error_type, request_id=event.request_id),
+        details(event.error_type, request_id=event.request_id),
         what,
         extra={
             "failover": {
@@ -219,40 +215,6 @@ def _shrunk(event: PromptShrunk) -> None:
     )
 
 
-def _incident(event: IncidentStarted | IncidentProbed | IncidentEnded) -> None:
-    if isinstance(event, IncidentStarted):
-        _log.error(
-            "platform incident: no model of client %s has answered for %.0f s: %d failures of %s (%s); calls are not sent "
-            "until a probe is answered",
-            event.client,
-            event.failing_for,
-            event.failures,
-            ", ".join(event.models),
-            _details(", ".join(event.error_types) or None, request_id=", ".join(event.request_ids) or None),
-            extra={"failover": {"event": "incident_started", **dataclasses.asdict(event)}},
-        )
-    elif isinstance(event, IncidentEnded):
-        _log.warning(
-            "platform incident of client %s is over after %.0f s and %d probe%s; %d call%s kept back",
-            event.client,
-            event.seconds,
-            event.probes,
-            "" if event.probes == 1 else "s",
-            event.kept_back,
-            " was" if event.kept_back == 1 else "s were",
-            extra={"failover": {"event": "incident_ended", **dataclasses.asdict(event)}},
-        )
-    else:
-        _log.debug(
-            "platform incident of client %s: probe of %s %s (%s)",
-            event.client,
-            event.model,
-            "was answered" if event.answered else "failed",
-            _details(event.error_type, status=event.status, request_id=event.request_id),
-            extra={"failover": {"event": "incident_probed", **dataclasses.asdict(event)}},
-        )
-
-
 def _finished(event: CallFinished) -> None:
     if event.outcome == "rethreaded":
         _log.info(
@@ -280,7 +242,7 @@ def _finished(event: CallFinished) -> None:
             event.model,
             event.attempts,
             "" if event.attempts == 1 else "s",
-            _details(event.error_type, request_id=", ".join(event.request_ids) or None),
+            details(event.error_type, request_id=", ".join(event.request_ids) or None),
             extra={"failover": fields},
         )
         return
@@ -296,9 +258,16 @@ def _finished(event: CallFinished) -> None:
     )
 
 
-def _details(*known: str | None, status: int | None = None, request_id: str | None = None) -> str:
-    named = (
-        None if status is None else f"status {status}",
-        None if request_id is None else f"request id {request_id}",
-    )
-    return ", ".join(part for part in (*known, *named) if part is not None)
+_LINES: dict[type, Callable[[Any], None]] = {
+    AttemptFinished: _ended,
+    AttemptStarted: _started,
+    BreakerTransition: _changed,
+    CallFinished: _finished,
+    IncidentEnded: incident_ended,
+    IncidentProbed: incident_probed,
+    IncidentStarted: incident_started,
+    ModelSkipped: _skipped,
+    PromptShrunk: _shrunk,
+    StatusSeen: status_seen,
+    StreamInterrupted: _interrupted,
+}

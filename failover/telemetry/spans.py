@@ -37,6 +37,7 @@ from failover.events import (
     IncidentStarted,
     ModelSkipped,
     PromptShrunk,
+    StatusSeen,
     StreamInterrupted,
     Waiting,
 )
@@ -121,6 +122,16 @@ class SpanListener:
             return False
         return parent.trace_flags.sampled or not parent.is_valid
 
+    def trace_id(self) -> str | None:
+        """The trace that is recorded here and now, in 32 hexadecimal digits; `None` if there is none."""
+        try:
+            run = self._run()
+            context = (trace.get_current_span() if run is None else run.span).get_span_context()
+        except Exception as error:  # noqa: BLE001 - a provider is anybody's code, and the call goes on
+            _log.debug("no trace: %s", type(error).__name__)
+            return None
+        return trace.format_trace_id(context.trace_id) if context.is_valid and context.trace_flags.sampled else None
+
     def __call__(self, event: Event) -> None:
         """Record one event; those of a call whose start was not seen, or not recorded, do nothing."""
         try:
@@ -129,11 +140,10 @@ class SpanListener:
             _log.debug("%s not recorded: %s", type(event).__name__, type(error).__name__)
 
     def _record(self, event: Event) -> None:
-        if isinstance(event, BreakerTransition):
-            self._record_transition(event)
+        if isinstance(event, StatusSeen):  # it comes from a thread that is in no call
             return
-        if isinstance(event, (IncidentStarted, IncidentEnded)):
-            self._record_incident(event)
+        if isinstance(event, (BreakerTransition, IncidentStarted, IncidentEnded)):
+            self._record_change(event)
             return
         if isinstance(event, CallStarted):
             self._start_run(event)
@@ -210,6 +220,16 @@ class SpanListener:
                 run.linked.add(event.breaker)
         _add_event(run, "failover.model.skipped", at_skip(event))
 
+    def _record_change(self, event: BreakerTransition | IncidentStarted | IncidentEnded) -> None:
+        """On whichever call it was that saw it."""
+        if isinstance(event, BreakerTransition):
+            self._record_transition(event)
+            return
+        run = self._run()
+        if run is not None:
+            started = isinstance(event, IncidentStarted)
+            _add_event(run, f"failover.incident.{'started' if started else 'ended'}", at_incident(event))
+
     def _record_transition(self, event: BreakerTransition) -> None:
         run = self._run()
         if event.to_state == "closed":
@@ -218,13 +238,6 @@ class SpanListener:
             self._keep_opener(event, run)
         if run is not None:
             _add_event(run, "failover.breaker.transition", at_transition(event))
-
-    def _record_incident(self, event: IncidentStarted | IncidentEnded) -> None:
-        """On whichever call it was that saw its beginning or its end."""
-        run = self._run()
-        if run is not None:
-            started = isinstance(event, IncidentStarted)
-            _add_event(run, f"failover.incident.{'started' if started else 'ended'}", at_incident(event))
 
     def _keep_opener(self, event: BreakerTransition, run: _Run | None) -> None:
         """Remember who opened a circuit; nobody to link to if it was opened by hand or by a call that is not sampled."""
