@@ -6,9 +6,12 @@ wraps a client of the official SDK; nothing else in a program changes. What happ
 YAML policy, and every decision can be seen as a trace.
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 import anthropic as _anthropic  # noqa: F401 - first: imported from deep inside, it takes twice as long
 
-from . import events
+from . import events, tracing
 from .circuits import Board, Breaker
 from .clock import Clock
 from .engine.platform import Incident
@@ -31,6 +34,9 @@ from .recording import recording, route
 from .request.shrink import optional
 from .stream.resume import without_seams
 
+if _TYPE_CHECKING:
+    from .journal import Journal, JournalError
+
 __all__ = [
     "Attempt",
     "AttemptFailed",
@@ -43,6 +49,8 @@ __all__ = [
     "Failover",
     "FailoverError",
     "Incident",
+    "Journal",
+    "JournalError",
     "MissingExtra",
     "PlatformIncident",
     "Policy",
@@ -57,6 +65,19 @@ __all__ = [
     "partial_message",
     "recording",
     "route",
+    "tracing",
     "without_seams",
     "wrap",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in {"Journal", "JournalError"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import journal  # noqa: PLC0415 - most programs keep none, and need no database
+
+    return getattr(journal, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

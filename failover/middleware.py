@@ -31,7 +31,8 @@ from .request.cargo import sent_by_a_thread
 from .request.threads import Replay
 from .sdk import count_tokens, count_tokens_async, is_client, kind_of, middleware_of
 from .sending import ping, ping_async, send, send_async
-from .telemetry import Hub, LogListener, SpanListener, TracerProvider
+from .telemetry import MeterProvider, TracerProvider
+from .telling import JournalOption, telling
 
 if TYPE_CHECKING:
     import pybreaker
@@ -61,6 +62,8 @@ class Failover(Middleware):
         breaker_listeners: Sequence[pybreaker.CircuitBreakerListener] = (),
         breaker_storage: StorageFactory | None = None,
         tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        journal: JournalOption = None,
         clock: Clock | None = None,
         random: Callable[[], float] = random_module.random,
     ) -> None:
@@ -79,6 +82,9 @@ class Failover(Middleware):
             breaker_listeners: of every circuit, as pybreaker knows them.
             breaker_storage: makes the pybreaker storage of the circuit with the name it is given.
             tracer_provider: for spans; by default the global one, also when it is set later.
+            meter_provider: for metrics; by default the global one, also when it is set later.
+            journal: where to remember what went wrong: a `Journal`, or the path of its file. By default what the
+                environment's `FAILOVER_JOURNAL` names, if anything; `False`: nowhere.
             clock: where time comes from.
             random: gives numbers from 0 up to 1, for jitter.
 
@@ -93,7 +99,9 @@ class Failover(Middleware):
         self._named.refuse_missing(self.policy)
         self.bulkheads = Bulkheads(now=self._clock.now)
         """All limits of the policy, with how many are out and how many wait."""
-        hub = Hub(listeners, spans=SpanListener(tracer_provider), log=LogListener())
+        hub, metrics, self.journal = telling(
+            self.policy, listeners, journal=journal, tracer_provider=tracer_provider, meter_provider=meter_provider
+        )
         self.board = Board(
             self.policy.breaker,
             now=self._clock.now,
@@ -103,6 +111,7 @@ class Failover(Middleware):
             storage=breaker_storage,
         )
         """All circuits of the clients that share this object."""
+        metrics.watch(self.board)
         self._services = Services(self._clock.now, random, Budget(self.policy.retry.budget), hub.emit, hub.verbose)
         rules = self.policy.incident
         self._incidents = None if rules is None else Incidents(rules, now=self._clock.now, emit=hub.emit)
@@ -235,6 +244,8 @@ def wrap(
     breaker_listeners: Sequence[pybreaker.CircuitBreakerListener] = (),
     breaker_storage: StorageFactory | None = None,
     tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    journal: JournalOption = None,
 ) -> Client:
     """A client of the same type whose calls for messages are guarded by a policy.
 
@@ -251,6 +262,8 @@ def wrap(
         breaker_listeners: see `Failover`.
         breaker_storage: see `Failover`.
         tracer_provider: see `Failover`.
+        meter_provider: see `Failover`.
+        journal: see `Failover`.
 
     Raises:
         PolicyError: the policy cannot be used.
@@ -264,7 +277,7 @@ def wrap(
     before = middleware_of(sdk_client)
     if any(isinstance(entry, Failover) for entry in before):
         raise FailoverError("this client is wrapped already: wrap the original client, once")
-    options = (clients, models, listeners, breaker_listeners, breaker_storage, tracer_provider)
+    options = (clients, models, listeners, breaker_listeners, breaker_storage, tracer_provider, meter_provider, journal)
     if not isinstance(policy, Failover):
         policy = Failover(
             policy,
@@ -274,9 +287,13 @@ def wrap(
             breaker_listeners=breaker_listeners,
             breaker_storage=breaker_storage,
             tracer_provider=tracer_provider,
+            meter_provider=meter_provider,
+            journal=journal,
         )
-    elif any(options):
-        raise TypeError("give clients, models, listeners, storage and tracer_provider to the Failover that you share")
+    elif any(options) or journal is False:
+        raise TypeError(
+            "give clients, models, listeners, storage, providers and journal to the Failover that you share"
+        )
     policy.ready_for(sdk_client)
     wrapped: Client = sdk_client.copy(middleware=[Edge(), *before, policy])
     return wrapped

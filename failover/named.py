@@ -7,9 +7,10 @@ keys, and what names something of the caller's organization.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import anthropic
@@ -72,27 +73,29 @@ class NamedClient:
             anthropic.APIConnectionError: there is no answer, whatever the reason.
             anthropic.APIStatusError: a middleware of the client raised one.
         """
-        try:
+        with self._as_upstream_errors():
             handed: Any = self._sender.request(
                 request.cast_to, _others(request), stream=request.stream, stream_cls=request.stream_cls
             )
-        except UPSTREAM_ERRORS:
-            raise
-        except Exception as error:
-            raise self._not_sent(error) from error
         return handed.response
 
     async def send_async(self, request: APIRequest) -> Any:
         """Send with an async client. It raises what `send` does."""
-        try:
+        with self._as_upstream_errors():
             handed: Any = await self._sender.request(
                 request.cast_to, _others(request), stream=request.stream, stream_cls=request.stream_cls
             )
+        return handed.response
+
+    @contextlib.contextmanager
+    def _as_upstream_errors(self) -> Iterator[None]:
+        """Whatever goes wrong inside is raised as an error that a call can go on from."""
+        try:
+            yield
         except UPSTREAM_ERRORS:
             raise
         except Exception as error:
             raise self._not_sent(error) from error
-        return handed.response
 
     def _not_sent(self, error: Exception) -> anthropic.APIConnectionError:
         """A client that cannot even send is as good as out of reach: its trouble must not hide what began the call's."""

@@ -21,7 +21,7 @@ LAYERS = (
     ("ladders",),
     ("exchange",),
     ("sending", "tail"),
-    ("body",),
+    ("body", "telling"),
     ("middleware",),
     ("__init__",),
     ("testing",),

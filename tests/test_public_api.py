@@ -23,6 +23,8 @@ PUBLIC = [
     "Failover",
     "FailoverError",
     "Incident",
+    "Journal",
+    "JournalError",
     "MissingExtra",
     "PlatformIncident",
     "Policy",
@@ -37,6 +39,7 @@ PUBLIC = [
     "partial_message",
     "recording",
     "route",
+    "tracing",
     "without_seams",
     "wrap",
 ]

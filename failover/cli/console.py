@@ -7,7 +7,9 @@ import sys
 
 from rich.console import Console
 
-__all__ = ["terminal"]
+__all__ = ["output", "terminal"]
+
+_PIPE_COLUMNS = 10_000  # so that nothing is wrapped
 
 
 def terminal() -> Console | None:
@@ -16,6 +18,15 @@ def terminal() -> Console | None:
     if not sys.stdout.isatty() or unwanted or os.environ.get("TERM", "dumb") in {"dumb", "unknown"}:
         return None
     return _Console(highlight=False, emoji=False)
+
+
+def output(*, plain: bool) -> Console:
+    """The terminal; where plain text is wanted, also by `plain`, a console that prints such, and wraps none of it in a pipe."""
+    coloured = None if plain else terminal()
+    if coloured is not None:
+        return coloured
+    width = None if sys.stdout.isatty() else _PIPE_COLUMNS
+    return _Console(force_terminal=False, color_system=None, highlight=False, emoji=False, width=width)
 
 
 class _Console(Console):

@@ -59,9 +59,9 @@ class Entry:
     """Attempts of a call, answers of `served`, failures in a row at a transition, failures before an incident, calls that
     one kept back, entries that were lost."""
     detail: Mapping[str, Any] = field(default_factory=dict)
-    """What else is known, as JSON: of a switch `from`; of a transition `from`; of an attempt `stream`, `retry_after`; of a
-    call `served`, `waited`, `skipped`, `request_ids`; of an incident `models`, `error_types`, `request_ids`, `probes`; of
-    the status page `incidents`."""
+    """What else is known, as JSON: of a switch `from`, a circuit; of a transition `from`, a state; of an attempt `stream`,
+    `retry_after`; of a call `served`, `waited`, `skipped`, `request_ids`; of an incident `models`, `error_types`,
+    `request_ids`, `probes`; of the status page `incidents`. What is nothing (0, no models) is left out."""
 
 
 COLUMNS = tuple(column.name for column in fields(Entry))
@@ -80,9 +80,10 @@ def _column(name: str, annotation: str) -> str:
 
 
 SCHEMA = (
-    "CREATE TABLE entries (id INTEGER PRIMARY KEY, "
+    "CREATE TABLE entries (id INTEGER PRIMARY KEY AUTOINCREMENT, "
     + ", ".join(_column(column.name, str(column.type)) for column in fields(Entry))
     + ")",
     "CREATE INDEX entries_at ON entries (at)",
 )
-"""What makes an empty file a journal. `id` is the order of writing; it is never used twice as long as its row lives."""
+"""What makes an empty file a journal. `id` is the order of writing; none is used twice, so that a reader can go on after
+the last that it has seen."""

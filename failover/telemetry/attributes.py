@@ -37,9 +37,19 @@ __all__ = [
     "at_start",
     "at_transition",
     "at_wait",
+    "error_of_attempt",
+    "error_of_call",
+    "series_of_attempt",
+    "series_of_call",
+    "series_of_circuit",
+    "series_of_skip",
+    "series_of_transition",
 ]
 
 Attributes: TypeAlias = dict[str, str | int | float | tuple[str, ...]]
+
+_UNKNOWN_ERROR = "_OTHER"
+"""The conventions' word for one: https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/"""
 
 
 def _present(attributes: Mapping[str, str | int | float | None]) -> Attributes:
@@ -198,3 +208,64 @@ def at_skip(event: ModelSkipped) -> Attributes:
 def at_wait(event: Waiting) -> Attributes:
     """A pause, in seconds."""
     return {"failover.wait.delay": event.seconds, "failover.wait.cause": event.cause}
+
+
+def error_of_call(event: CallFinished) -> str | None:
+    """The `error.type` of a call that got no answer; `None` for others, and for one that the caller gave up."""
+    failed = event.outcome in {"exhausted", "refused", "failed", "interrupted"}
+    return event.error_type or _UNKNOWN_ERROR if failed else None
+
+
+def error_of_attempt(event: AttemptFinished) -> str | None:
+    """The `error.type` of an attempt that failed; `None` for others."""
+    failed = event.error_type is not None or event.verdict in {"failure", "open"}
+    return event.error_type or _UNKNOWN_ERROR if failed else None
+
+
+def series_of_call(policy: str, event: CallFinished) -> Attributes:
+    """The series of metrics that a call is counted in."""
+    return _present(
+        {
+            "failover.policy.name": policy,
+            "failover.outcome": event.outcome,
+            "error.type": error_of_call(event),
+        }
+    )
+
+
+def series_of_attempt(policy: str, event: AttemptFinished) -> Attributes:
+    """The series that an attempt is counted in."""
+    return _present(
+        {
+            "failover.policy.name": policy,
+            "failover.model": event.model,
+            "failover.client": None if event.client == "default" else event.client,
+            "failover.attempt.reason": event.reason,
+            "error.type": error_of_attempt(event),
+        }
+    )
+
+
+def series_of_transition(policy: str, event: BreakerTransition) -> Attributes:
+    """The series that a circuit's change of state is counted in."""
+    return {
+        "failover.policy.name": policy,
+        "failover.breaker.name": event.breaker,
+        "failover.breaker.from": event.from_state,
+        "failover.breaker.to": event.to_state,
+    }
+
+
+def series_of_skip(policy: str, event: ModelSkipped) -> Attributes:
+    """The series that a model that nothing was sent to is counted in."""
+    return {
+        "failover.policy.name": policy,
+        "failover.model": event.model,
+        "failover.breaker.name": event.breaker,
+        "failover.skip.reason": event.reason,
+    }
+
+
+def series_of_circuit(policy: str, name: str, state: str) -> Attributes:
+    """The series that tells whether a circuit is in a state."""
+    return {"failover.policy.name": policy, "failover.breaker.name": name, "failover.breaker.state": state}

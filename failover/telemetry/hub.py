@@ -7,15 +7,13 @@ import inspect
 import itertools
 import logging
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from failover.events import Event
 
 from .log import LogListener
+from .metrics import MetricListener
 from .spans import SpanListener
-
-if TYPE_CHECKING:
-    from .metrics import MetricListener
 
 __all__ = ["Hub", "Listener"]
 

@@ -10,7 +10,6 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -19,12 +18,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import StatusCode
 
-from failover.errors import FailoverError, MissingExtra
+from .otlp import BRIEFLY, http_exporter, shown, traces_url
 
 __all__ = ["SpanEvent", "SpanRecord", "Tracing"]
 
-_TRACES_PATH = "/v1/traces"
-_EXPORT_TIMEOUT = 2.0  # seconds for one batch, retries included
 _QUEUE = 65_536  # spans; a burst of calls must not be what a slow collector loses
 _NANOSECONDS = 1e9
 _EXPORTER_LOGGER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
@@ -67,7 +64,7 @@ class Tracing:
 
     def __init__(self, service: str, otlp: str | None = None) -> None:
         self._memory = InMemorySpanExporter()
-        self._collector = None if otlp is None else _Collector(_traces_url(otlp))
+        self._collector = None if otlp is None else _Collector(traces_url(otlp))
         self.provider = TracerProvider(
             sampler=ALWAYS_ON, resource=Resource.create({SERVICE_NAME: service}), shutdown_on_exit=False
         )
@@ -98,14 +95,8 @@ class _Collector(SpanExporter):
     """Sends batches until one cannot be delivered, and counts."""
 
     def __init__(self, url: str) -> None:
-        try:
-            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - an extra
-        except ModuleNotFoundError as error:
-            raise MissingExtra(
-                f"sending spans needs {error.name}: pip install 'anthropic-failover[otlp]'", name=error.name
-            ) from error
-        self._url = url
-        self._exporter = OTLPSpanExporter(endpoint=url, timeout=_EXPORT_TIMEOUT)
+        self._exporter = http_exporter(url, BRIEFLY)
+        self._url = shown(url)
         self._complaints = _Complaints(_EXPORTER_LOGGER)
         self._sent = 0
         self.lost = 0
@@ -121,7 +112,7 @@ class _Collector(SpanExporter):
 
     def shutdown(self) -> None:
         """Close the connection."""
-        self._exporter.shutdown()  # type: ignore[no-untyped-call]  # its author left it so
+        self._exporter.shutdown()
         self._complaints.detach()
 
     def __str__(self) -> str:
@@ -150,17 +141,6 @@ class _Complaints(logging.Handler):
     def detach(self) -> None:
         self._logger.removeHandler(self)
         self._logger.propagate = self._propagated
-
-
-def _traces_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname if parts.port != 0 else None  # `port` raises if it is no number
-    except ValueError:
-        parts, host = urlsplit(""), None
-    if parts.scheme not in {"http", "https"} or not host:
-        raise FailoverError(f"{url!r} is no address of a collector: give one such as http://localhost:4318")
-    return url if parts.path.strip("/") else parts._replace(path=_TRACES_PATH).geturl()
 
 
 def _record(span: ReadableSpan) -> SpanRecord:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 from failover.bulkheads import Bulkheads, Place, Ticket, wait, wait_async
 from failover.testing import FakeClock
-
-LONG = 10.0
-"""Seconds after which a thread is taken to hang."""
 
 
 class Lab:
@@ -105,23 +101,3 @@ async def turn_async(entered):
         entered.leave()
         raise
     return entered.ticket
-
-
-def together(count, work):
-    """Run `work(index)` in `count` threads that start at the same moment; the results, in order."""
-    barrier = threading.Barrier(count)
-
-    def run(index):
-        barrier.wait(LONG)
-        return work(index)
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count), timeout=LONG))
-
-
-def ends(work):
-    """Whether `work()` ends in a thread of its own, before it must be taken to hang."""
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(LONG / 2)
-    return not thread.is_alive()

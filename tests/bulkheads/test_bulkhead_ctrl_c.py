@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from bulkhead_lab import Lab, ends
+from bulkhead_lab import Lab
+from elsewhere import ends
 
 import failover.bulkheads
 

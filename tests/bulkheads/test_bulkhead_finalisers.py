@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from bulkhead_lab import Lab, ends
+from bulkhead_lab import Lab
+from elsewhere import ends
 
 from failover.bulkheads import Limit, Ticket, wait
 
@@ -74,6 +75,9 @@ class Notes(type(Lab().bulkheads._notes)):
             act, self.act = self.act, None
             act()
         return length
+
+    def __bool__(self):
+        return len(self) > 0  # Python 3.10 does not ask an overridden `__len__` for it
 
 
 def test_a_finaliser_that_comes_in_at_the_very_end_is_not_forgotten():

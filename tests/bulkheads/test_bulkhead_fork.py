@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
-import warnings
 
 import pytest
-from bulkhead_lab import LONG, Lab
+from bulkhead_lab import Lab
+from elsewhere import LONG, passes_in_a_child
 
 from failover.bulkheads import Limit, Place, Ticket
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-
-CHILD_LIVES = 5  # seconds
-
-
-def passes_in_a_child(check):
-    """Whether `check()` returns true in the one thread of a forked child, within a few seconds."""
-    reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # that threads and fork do not mix is the point here
-        child = os.fork()
-    if child == 0:
-        signal.alarm(CHILD_LIVES)  # ends it without a verdict if it hangs
-        verdict = b"failed"
-        try:
-            verdict = b"passed" if check() is True else b"failed"
-        finally:
-            os.write(writing, verdict)
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        verdict = pipe.read()
-    os.waitpid(child, 0)
-    return verdict == b"passed"
 
 
 def test_a_child_starts_empty_and_its_parent_goes_on():

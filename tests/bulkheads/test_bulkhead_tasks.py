@@ -8,7 +8,8 @@ import gc
 
 import anyio
 import pytest
-from bulkhead_lab import LONG, Lab, turn_async
+from bulkhead_lab import Lab, turn_async
+from elsewhere import LONG
 
 from failover.bulkheads import wait_async
 from failover.clock import SystemClock

@@ -7,7 +7,8 @@ import sys
 import threading
 
 import pytest
-from bulkhead_lab import LONG, Crowd, Lab, ends, together, turn, turn_async
+from bulkhead_lab import Crowd, Lab, turn, turn_async
+from elsewhere import LONG, ends, together
 
 from failover.bulkheads import Limit, Place, Ticket, wait
 

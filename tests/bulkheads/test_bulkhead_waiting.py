@@ -8,7 +8,8 @@ import signal
 import threading
 
 import pytest
-from bulkhead_lab import LONG, Lab, ends, turn
+from bulkhead_lab import Lab, turn
+from elsewhere import LONG, ends
 
 from failover.bulkheads import wait, wait_async
 from failover.clock import SystemClock

@@ -3,40 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
-import warnings
 
 import pytest
 from breaker_lab import BAD, OK, Lab, Listener
+from elsewhere import LONG, passes_in_a_child
 
 from failover.circuits import BreakerPermit
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-
-LONG = 10.0  # seconds after which a thread is taken to hang
-CHILD_LIVES = 5  # seconds
-
-
-def passes_in_a_child(check):
-    """Whether `check()` returns true in the one thread of a forked child, within a few seconds."""
-    reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # that threads and fork do not mix is the point here
-        child = os.fork()
-    if child == 0:
-        signal.alarm(CHILD_LIVES)  # ends it without a verdict if it hangs
-        verdict = b"failed"
-        try:
-            verdict = b"passed" if check() is True else b"failed"
-        finally:
-            os.write(writing, verdict)
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        verdict = pipe.read()
-    os.waitpid(child, 0)
-    return verdict == b"passed"
 
 
 def while_held(hold, check):

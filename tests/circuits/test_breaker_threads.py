@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from breaker_lab import BAD, OK, WRONG, Lab, Listener
+from elsewhere import LONG, ends, together
 
 from failover.circuits import BreakerPermit
 from failover.circuits.trip import TripRules
@@ -16,27 +16,6 @@ from failover.engine import Refusal
 from failover.engine.rolling import RollingCounts
 
 NEVER = {"trip": {"consecutive_failures": 1_000_000, "failure_rate": "off"}}
-LONG = 10.0  # seconds after which a thread is taken to hang
-
-
-def together(count, work):
-    """Run `work(index)` in `count` threads that start at the same moment; the results, in order."""
-    barrier = threading.Barrier(count)
-
-    def run(index):
-        barrier.wait(LONG)
-        return work(index)
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count), timeout=LONG))
-
-
-def ends(work):
-    """Whether `work()` ends in a thread of its own, before it must be taken to hang."""
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(LONG / 2)
-    return not thread.is_alive()
 
 
 @pytest.mark.parametrize("permits", [1, 5])

@@ -2,62 +2,15 @@
 
 from __future__ import annotations
 
-import http.server
 import re
-import threading
 from collections import Counter
 
 import pytest
 from cli_lab import FALLBACK, OPUS, run
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from otlp_receiver import Collector, attributes, status
 
 GUARDED_STREAMS = 3
 """One that is overloaded before its first content, and two after some words."""
-
-
-class Collector(http.server.ThreadingHTTPServer):
-    def __init__(self, status=200):
-        super().__init__(("127.0.0.1", 0), Receiver)
-        self.status = status
-        self.paths = set()
-        self.requests = []
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-    def __enter__(self):
-        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.thread.join()
-        self.server_close()
-
-    def spans(self):
-        return [
-            (span, resource.resource)
-            for request in self.requests
-            for resource in request.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
-
-
-class Receiver(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.paths.add(self.path)
-        self.server.requests.append(ExportTraceServiceRequest.FromString(body))
-        self.send_response(self.server.status)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-def attributes(item):
-    return {pair.key: pair.value for pair in item.attributes}
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +77,7 @@ def test_a_dead_collector_costs_one_line(cli, moment, closed_port):
 
 
 def test_a_collector_that_refuses_costs_one_line_with_its_status(cli, moment):
-    with Collector(status=404) as collector:
+    with Collector(status(404)) as collector:
         ran = cli("demo", *moment, "--otlp", collector.url)
     assert ran.returncode == 0
     (line,) = ran.stderr.splitlines()

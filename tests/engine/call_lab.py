@@ -3,16 +3,18 @@
 Answers are words: a status (`ok`, `500`, `529`, `404`, ...), with a `retry-after` (`429:60`), with the seconds that the
 attempt takes (`500@30`), `too_long` for a prompt that is, or `hang`, which takes all the time it is given. What a call
 does is a line like `a 0.25s a b fallback:3`: sent to a, waited a quarter of a second, sent to a again and to b, whose
-answer, the third, was for the caller. `line:3s` is a wait before a bulkhead, `count:b` a count of the prompt for b.
+answer, the third, was for the caller. `line:3s` is a wait before a bulkhead, `count:b` a count of the prompt for b,
+`ping:b` a tiny request to b in an incident.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
 from failover.bulkheads import Bulkheads, Limit, Ticket
-from failover.circuits import Board
+from failover.circuits import Board, Incidents
 from failover.engine import (
     Action,
     Budget,
@@ -22,6 +24,7 @@ from failover.engine import (
     Measure,
     Misfit,
     Outcome,
+    Ping,
     Plan,
     Queue,
     Send,
@@ -36,7 +39,14 @@ from failover.events import ModelSkipped
 from failover.policy.model import Policy, Rung
 from failover.testing.clock import FakeClock
 
-__all__ = ["CallLab", "LabCargo", "judged", "lab_of"]
+__all__ = ["NO_LINE", "NO_REPEAT", "ONE", "CallLab", "LabCargo", "judged", "lab_of"]
+
+NO_REPEAT = {"tries": 1, "passes": 1}
+"""A `retry` under which every rung is asked once at most."""
+ONE = {"at_once": 1, "queue": "30s"}
+"""A limit of one, with a line before it."""
+NO_LINE = {"at_once": 1, "queue": 0}
+"""A limit of one, and nobody may wait."""
 
 _BODIES = {
     "404": '{{"type":"error","error":{{"type":"not_found_error","message":"model: {model}"}}}}',
@@ -165,9 +175,13 @@ class CallLab:
             SizeClass(size.over, self.bulkheads.limit(name, size.at_once, size.queue))
             for name, size in self.policy.bulkheads.items()
         )
-        limited = bool(self.bulkheads.limits())
-        self.plan = Plan(self.policy, first, candidates, self.board, self.bulkheads if limited else None, sizes)
+        limited = self.bulkheads if self.bulkheads.limits() else None
+        rules = self.policy.incident
+        self.incidents = rules and Incidents(rules, now=self.clock.now, emit=self.events.append)
+        self.plan = Plan(self.policy, first, candidates, self.board, limited, sizes, self.incidents)
         self.cargo = LabCargo()
+        self.pings: dict[str, str] = {}
+        """What a model answers to pings, in turn, the last one for ever; one that is not named is overloaded."""
         self.call = None
         self.sends = []
         """The `Send`s of the last call."""
@@ -180,6 +194,12 @@ class CallLab:
         limit = None if rung.at_once is None else self.bulkheads.limit(circuit.name, rung.at_once, rung.queue)
         shrink = rung.shrink if "shrink" in rung.model_fields_set else self.policy.shrink
         return Candidate(index, rung, client, circuit, bucket, limit, shrink)
+
+    def ladder(self, models: str) -> Plan:
+        """A plan of the same program for another ladder, of some of its models."""
+        mine = {candidate.rung.model: candidate for candidate in self.plan.candidates}
+        rungs = tuple(dataclasses.replace(mine[model], index=index) for index, model in enumerate(models))
+        return dataclasses.replace(self.plan, model=models[0], candidates=rungs)
 
     def begin(self, **options) -> Call:
         """A call that the test drives itself."""
@@ -215,19 +235,34 @@ class CallLab:
             return f"{action.seconds:.4g}s"
         if isinstance(action, Queue):
             return f"line:{self._stand(action):.4g}s"
+        if isinstance(action, Ping):
+            return self._ping(action)
         assert isinstance(action, Measure)
         self.cargo.count(action.candidate)
         return f"count:{action.candidate.rung.model}"
 
     def answer(self, send: Send, word: str) -> None:
         """Let the time of an attempt pass, and report what came back."""
+        answer = self._take_time(word, send.timeout)
+        self.call.report(judged(answer, send.candidate.rung.model, self.policy.errors))
+
+    def _take_time(self, word: str, longest: float | None) -> str:
         answer, _, seconds = word.partition("@")
         if answer == "hang":
-            self.pass_time(send.timeout)
-            answer = "client_timeout_error"
-        elif seconds:
+            self.pass_time(longest)
+            return "client_timeout_error"
+        if seconds:
             self.pass_time(float(seconds))
-        self.call.report(judged(answer, send.candidate.rung.model, self.policy.errors))
+        return answer
+
+    def _ping(self, ping: Ping) -> str:
+        model = ping.candidate.rung.model
+        word, _, rest = self.pings.get(model, "529").partition(" ")
+        if rest:
+            self.pings[model] = rest
+        answer = self._take_time(word, ping.seconds)
+        self.call.pinged(ping, judged(answer, model, self.policy.errors))
+        return f"ping:{model}"
 
     # --- other calls of the program ----------------------------------------------------------------------------
 
@@ -283,6 +318,10 @@ class CallLab:
     def skips(self) -> list[str]:
         """Every rung that was passed over, as `b unfit`."""
         return [f"{event.model} {event.reason}" for event in self.told(ModelSkipped)]
+
+    def queued(self) -> list[float | None]:
+        """For each attempt of the last call, how long it stood in line."""
+        return [attempt.queued for attempt in self.call.route.attempts]
 
     def idle(self) -> bool:
         """Whether no limit has anybody out or in line."""

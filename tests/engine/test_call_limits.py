@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from call_lab import judged, lab_of
+from call_lab import NO_LINE, NO_REPEAT, ONE, judged, lab_of
 
 from failover.engine import Queue, Send
 from failover.events import AttemptStarted, ModelSkipped, Waiting
 
-NO_REPEAT = {"tries": 1, "passes": 1}
-ONE = {"at_once": 1, "queue": "30s"}
-NO_LINE = {"at_once": 1, "queue": 0}
 LARGE = {"large": {"over": "50k tokens", "at_once": 2, "queue": "30s"}}
-
-
-def queued(lab):
-    return [attempt.queued for attempt in lab.call.route.attempts]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +184,7 @@ class TestTheTimeInLine:
         lab = lab_of(rungs={"a": ONE, "b": ONE}, retry=NO_REPEAT)
         lab.occupy("a", 5)
         assert lab.tell({"a": "504", "b": "ok"}) == "line:5s a b fallback:2"
-        assert queued(lab) == [5, None]
+        assert lab.queued() == [5, None]
         assert [event.queued for event in lab.told(AttemptStarted)] == [5, None]
 
     def test_is_no_part_of_the_attempts_own(self):

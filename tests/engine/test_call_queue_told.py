@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from call_lab import lab_of
+from call_lab import NO_LINE, NO_REPEAT, ONE, lab_of
 
 from failover.events import AttemptStarted, CallFinished, ModelSkipped, Waiting
-
-NO_REPEAT = {"tries": 1, "passes": 1}
-ONE = {"at_once": 1, "queue": "30s"}
-NO_LINE = {"at_once": 1, "queue": 0}
 
 
 def waits(lab):
@@ -97,4 +93,4 @@ def test_the_time_on_an_attempt_is_that_of_its_own_line():
     lab.occupy("a", 99)
     lab.occupy("b", 34)
     assert lab.tell({"b": "ok"}) == "line:30s line:4s b fallback:1"
-    assert [attempt.queued for attempt in lab.call.route.attempts] == [4]
+    assert lab.queued() == [4]

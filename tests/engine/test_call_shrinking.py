@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from call_lab import CallLab, LabCargo
+from call_lab import NO_REPEAT, CallLab, LabCargo
 from call_stream_lab import StreamLab
 
 from failover.events import AttemptStarted, PromptShrunk
@@ -11,7 +11,6 @@ from failover.events import AttemptStarted, PromptShrunk
 STEPS = {"steps": ["drop_turns"]}
 SLOW = {"when": ["timeout_error", "client_timeout_error"], **STEPS}
 TOO_LONG = {"when": ["prompt_too_long"], **STEPS}
-NO_REPEAT = {"tries": 1, "passes": 1}
 
 
 def lab_of(models="ab", *, tokens=1600, room=None, least=100, kind=CallLab, **policy):

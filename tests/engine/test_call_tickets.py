@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from call_lab import judged, lab_of
+from call_lab import NO_LINE, ONE, judged, lab_of
 from call_stream_lab import StreamLab, begun, ended
 
 from failover.engine import Begun, Finish, Queue, Send
-
-NO_REPEAT = {"tries": 1, "passes": 1}
-ONE = {"at_once": 1, "queue": "30s"}
-NO_LINE = {"at_once": 1, "queue": 0}
-LARGE = {"large": {"over": "50k tokens", "at_once": 2, "queue": "30s"}}
-
-
-def queued(lab):
-    return [attempt.queued for attempt in lab.call.route.attempts]
 
 
 class TestATicket:
@@ -54,7 +45,7 @@ class TestATicket:
         assert lab.pause(call.next()) == "line:3s"
         lab.answer(call.next(), "ok")
         assert isinstance(call.next(), Finish)
-        assert queued(lab) == [None, 3]
+        assert lab.queued() == [None, 3]
 
     def test_of_a_stream_comes_back_at_its_end_and_not_before(self):
         lab = lab_of("a", kind=StreamLab, rungs={"a": ONE})

@@ -19,6 +19,8 @@ from anthropic import (
     DefaultAsyncHttpxClient,
     DefaultHttpxClient,
     Middleware,
+    beta_async_tool,
+    beta_tool,
 )
 
 import failover
@@ -236,6 +238,23 @@ def make_client(
     # Loading certificates takes longer than most tests, and nobody here has one.
     http_client = http_kind(verify=False, **transport)
     return kind(**{"base_url": url, "api_key": "test", "timeout": 10, "http_client": http_client, **options})
+
+
+def weather_tool(ran: list[str] | None = None, *, asynchronous: bool) -> Any:
+    """A tool for the SDK's tool runner; the cities that it is asked for are added to `ran`."""
+    asked = [] if ran is None else ran
+
+    def weather(city: str) -> str:
+        """The weather of a city."""
+        asked.append(city)
+        return f"sunny in {city}"
+
+    async def weather_async(city: str) -> str:
+        """The weather of a city."""
+        return weather(city)
+
+    weather_async.__name__ = "weather"
+    return beta_async_tool(weather_async) if asynchronous else beta_tool(weather)
 
 
 class Watcher(Middleware):

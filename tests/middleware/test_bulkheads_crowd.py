@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,15 @@ async def in_line(guard, count):
     """Until so many stand in line before the first model."""
     while limit_of(guard).waiting < count:
         await checkpoint()
+
+
+@contextlib.asynccontextmanager
+async def behind_another(fake_claude, guard):
+    """An async client, and the ticket of the other call that takes up its first model's limit of one."""
+    async with make_client(fake_claude.url, asynchronous=True) as client:
+        wrapped = failover.wrap(client, guard)
+        await wrapped.messages.create(**CALL)  # with it the limit comes to be
+        yield wrapped, occupy(guard)
 
 
 class TestManyAtOnce:
@@ -149,10 +159,7 @@ class TestWhoGivesUp:
         guard = Failover(alone(1, 3600))
 
         async def main():
-            async with make_client(fake_claude.url, asynchronous=True) as client:
-                wrapped = failover.wrap(client, guard)
-                await wrapped.messages.create(**CALL)
-                ticket = occupy(guard)
+            async with behind_another(fake_claude, guard) as (wrapped, ticket):
                 tasks = []
                 for number in range(3):
                     tasks.append(asyncio.ensure_future(wrapped.messages.create(**CALL)))
@@ -175,10 +182,7 @@ class TestWhoGivesUp:
         guard = Failover(alone(1, 3600))
 
         async def main():
-            async with make_client(fake_claude.url, asynchronous=True) as client:
-                wrapped = failover.wrap(client, guard)
-                await wrapped.messages.create(**CALL)
-                ticket = occupy(guard)
+            async with behind_another(fake_claude, guard) as (wrapped, ticket):
                 task = asyncio.ensure_future(wrapped.messages.create(**CALL))
                 with anyio.fail_after(LONG):
                     await in_line(guard, 1)

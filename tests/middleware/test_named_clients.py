@@ -5,11 +5,10 @@ from __future__ import annotations
 import anthropic
 import pydantic
 import pytest
-from anthropic import beta_async_tool, beta_tool
 from anthropic.types import Message, ParsedMessage
 from anthropic.types.beta import BetaMessage
 from named_lab import BACKUP, attempts, closed_port, rung, to_backup
-from sdk_callers import CALL, FIRST, HELLO, SECOND, Watcher, policy, trip
+from sdk_callers import CALL, FIRST, HELLO, SECOND, Watcher, policy, trip, weather_tool
 from test_traces import Trace
 
 import failover
@@ -131,18 +130,8 @@ class TestEveryWayToCall:
 
     @pytest.mark.parametrize("thread", [{}, {"thread": False}], ids=["threads", "no threads"])
     def test_the_tool_runner(self, down, asynchronous, backup, thread):
-        def weather(city: str) -> str:
-            """The weather of a city."""
-            return f"sunny in {city}"
-
-        async def weather_async(city: str) -> str:
-            """The weather of a city."""
-            return f"sunny in {city}"
-
-        weather_async.__name__ = "weather"
-        tool = beta_async_tool(weather_async) if asynchronous else beta_tool(weather)
         with failover.recording() as routes:
-            first, last = down.run_tools(tool, **thread)
+            first, last = down.run_tools(weather_tool(asynchronous=asynchronous), **thread)
         assert (first.stop_reason, last.content[0].text) == ("tool_use", f"Hello from {FIRST}.")
         served = [route.attempts[-1].client for route in routes if route.outcome == "fallback"]
         assert served == [BACKUP, BACKUP]

@@ -10,8 +10,7 @@ import anthropic
 import httpx2
 import pydantic
 import pytest
-from anthropic import beta_async_tool, beta_tool
-from sdk_callers import CALL, FIRST, NO_REPEAT, SECOND, policy
+from sdk_callers import CALL, FIRST, NO_REPEAT, SECOND, policy, weather_tool
 from stream_callers import streams_of
 from stream_lab import CUT, EVENTS, OVERLOADED, frames, raw_upstream
 
@@ -96,9 +95,8 @@ class TestEachWayToAsk:
         assert failover.route(response).served_model == served
 
     def test_the_tool_runner(self, caller, streams, served):
-        tool = beta_async_tool(_weather_async) if caller.asynchronous else beta_tool(weather)
         with failover.recording() as routes:
-            first, last = streams.run_tools(tool, thread=False)
+            first, last = streams.run_tools(weather_tool(asynchronous=caller.asynchronous), thread=False)
         assert (first.stop_reason, first.content[0].input) == ("tool_use", {"city": "text"})
         assert last.content[0].text == f"Hello from {served}."
         assert [route.served_model for route in routes] == [served] * 2
@@ -111,19 +109,6 @@ class TestEachWayToAsk:
         """As the SDK's own responses have it, once they have been read."""
         _, stream = streams.read()
         assert timedelta(0) < stream.response.elapsed < timedelta(seconds=30)
-
-
-def weather(city: str) -> str:
-    """The weather of a city."""
-    return f"sunny in {city}"
-
-
-async def _weather_async(city: str) -> str:
-    """The weather of a city."""
-    return weather(city)
-
-
-_weather_async.__name__ = "weather"
 
 
 def _text(lines):

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import anthropic
 import pytest
-from sdk_callers import FIRST, NO_REPEAT, SECOND, Watcher, ladder, policy
+from sdk_callers import FIRST, NO_REPEAT, SECOND, Watcher, ladder, policy, weather_tool
 from stream_callers import streams_of
 from thread_lab import KINDS, run_loop, wire
 
@@ -168,18 +168,7 @@ class TestTheFirstModelDies:
         fake_claude.script(FIRST, [None])
         fake_claude.fail(FIRST, 529)
         ran = []
-
-        def weather(city: str) -> str:
-            """The weather of a city."""
-            ran.append(city)
-            return "sunny"
-
-        async def weather_async(city: str) -> str:
-            """The weather of a city."""
-            return weather(city)
-
-        weather_async.__name__ = "weather"
-        tool = anthropic.beta_async_tool(weather_async) if asynchronous else anthropic.beta_tool(weather)
+        tool = weather_tool(ran, asynchronous=asynchronous)
         messages = (streams_of(caller) if streamed else caller).run_tools(tool)
         assert [message.model for message in messages] == [FIRST, SECOND]
         assert (len(ran), messages[-1].content[0].text) == (1, f"Hello from {SECOND}.")

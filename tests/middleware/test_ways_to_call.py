@@ -5,10 +5,9 @@ from __future__ import annotations
 import anthropic
 import pydantic
 import pytest
-from anthropic import beta_async_tool, beta_tool
 from anthropic.types import Message, ParsedMessage
 from anthropic.types.beta import BetaMessage
-from sdk_callers import CALL, FIRST, NO_REPEAT, SECOND, policy
+from sdk_callers import CALL, FIRST, NO_REPEAT, SECOND, policy, weather_tool
 
 import failover
 
@@ -92,19 +91,8 @@ def test_the_tool_runner(connect, fake_claude, asynchronous):
     """Each of its requests is a call of its own."""
     caller = connect(policy(retry=NO_REPEAT))
     fake_claude.fail(FIRST, 529)
-
-    def weather(city: str) -> str:
-        """The weather of a city."""
-        return f"sunny in {city}"
-
-    async def weather_async(city: str) -> str:
-        """The weather of a city."""
-        return f"sunny in {city}"
-
-    weather_async.__name__ = "weather"
-    tool = beta_async_tool(weather_async) if asynchronous else beta_tool(weather)
     with failover.recording() as routes:
-        first, last = caller.run_tools(tool, thread=False)
+        first, last = caller.run_tools(weather_tool(asynchronous=asynchronous), thread=False)
     assert (first.stop_reason, last.content[0].text) == ("tool_use", f"Hello from {SECOND}.")
     assert [route.served_model for route in routes] == [SECOND, SECOND]
 

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from anthropic import beta_async_tool, beta_tool
-from sdk_callers import CALL
+from sdk_callers import CALL, weather_tool
 
 import failover
 
@@ -65,17 +64,7 @@ class _Story:
             self.next_turn()
 
     def tool(self, *, asynchronous: bool) -> Any:
-        def weather(city: str) -> str:
-            """The weather of a city."""
-            self.ran.append(city)
-            return f"sunny in {city}"
-
-        async def weather_async(city: str) -> str:
-            """The weather of a city."""
-            return weather(city)
-
-        weather_async.__name__ = "weather"
-        return beta_async_tool(weather_async) if asynchronous else beta_tool(weather)
+        return weather_tool(self.ran, asynchronous=asynchronous)
 
 
 def run_loop(

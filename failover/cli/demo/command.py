@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from failover.cli.console import output
 from failover.errors import FailoverError
 from failover.policy import Policy, default_policy, load_policy
 from failover.telemetry.setup import Tracing
@@ -33,7 +32,6 @@ _SERVICE = "failover-demo"
 _MODEL = "claude-opus-5-5"
 _SPEED = 12.0
 _RATE = 2.0
-_PIPE_COLUMNS = 10_000  # so that nothing is wrapped
 
 
 def demo(  # noqa: PLR0917 - one argument for each option, and Typer passes them by name
@@ -67,7 +65,7 @@ def demo(  # noqa: PLR0917 - one argument for each option, and Typer passes them
     Exit code 0: fine; 1: the circuit did not open and close as it should, or the real call failed; 2: wrong use.
     """
     loaded = default_policy() if policy is None else load_policy(policy)
-    console = _console(plain=plain)
+    console = output(plain=plain)
     if live:
         _refuse_beside_live(scenario=scenario, speed=speed, rate=rate, seed=seed)
         with _tracing(otlp) as tracing:
@@ -104,26 +102,8 @@ def _announcement(script: Script, policy: Policy) -> str:
     )
 
 
-def _console(*, plain: bool) -> Console:
-    """With colours on a terminal that wants them; else plain text, and in a pipe nothing is wrapped."""
-    terminal = sys.stdout.isatty()
-    environment = os.environ
-    unwanted = environment.get("NO_COLOR") or environment.get("CI", "").lower() not in {"", "0", "false"}
-    if terminal and not plain and not unwanted and environment.get("TERM", "dumb") not in {"dumb", "unknown"}:
-        return _Console(highlight=False, emoji=False)
-    width = None if terminal else _PIPE_COLUMNS
-    return _Console(force_terminal=False, color_system=None, highlight=False, emoji=False, width=width)
-
-
 def _can_draw(console: Console) -> bool:
     return console.is_terminal and console.width >= LEAST_COLUMNS and console.height >= LEAST_ROWS
-
-
-class _Console(Console):
-    """Lets the command line's `main` see that nobody reads any more; Rich would end the program from here."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
 
 
 @contextlib.contextmanager
