@@ -15,7 +15,7 @@ import logging
 import sys
 from collections.abc import Iterator
 
-from . import circuit, hop, imports, latency, outage, stream, stream_first, stream_memory, threads
+from . import circuit, hop, imports, latency, outage, stream, stream_first, stream_memory, threads, watched
 from .report import Row, machine, table
 from .timing import FULL, QUICK, Counts
 
@@ -23,7 +23,7 @@ __all__ = ["main"]
 
 _PARTS = {
     part.__name__.rpartition(".")[2]: part
-    for part in (latency, hop, stream, stream_first, stream_memory, circuit, threads, imports, outage)
+    for part in (latency, watched, hop, stream, stream_first, stream_memory, circuit, threads, imports, outage)
 }
 
 
@@ -35,7 +35,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if unknown := set(options.parts) - set(_PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}: choose from {', '.join(_PARTS)}")
-    logging.getLogger("failover").setLevel(logging.CRITICAL)  # outages are what is measured here, not news
+    for name in ("failover", "opentelemetry"):  # outages are what is measured here, not news
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     print(machine(), end="\n\n")
     print(table(_rows(options.parts or list(_PARTS), QUICK if options.quick else FULL)))
 

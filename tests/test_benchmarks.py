@@ -21,6 +21,10 @@ BUDGETS = {  # what a row begins with, and the budget that it must show
     "async, in the chain, 1 KB: with recorded spans": "≤ 90 µs",
     "async, handle alone, 1 KB: Failover over the no-op": "≤ 20 µs",
     "async, handle alone, 5 MB: Failover over the no-op": "≤ 20 µs",
+    "sync, a collector that takes them": "≤ 100 µs",
+    "sync, a collector that is down": "≤ 100 µs",
+    "sync, a collector that never answers": "≤ 100 µs",
+    "sync, a collector that answers nonsense": "≤ 100 µs",
     "sync, stream of 500 events: added per event": "≤ 3 µs",
     "sync, stream of 5,000 events: added per event": "≤ 3 µs",
     "sync, stream of 5,000 events, read as bytes: added per event": "≤ 3 µs",
@@ -86,4 +90,4 @@ def test_of_a_part_that_does_not_exist_is_said_which_ones_do():
     command = [sys.executable, "-m", "benchmarks.overhead", "strems"]
     run = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert run.returncode == 2
-    assert "there is no part strems: choose from latency, hop, stream, " in run.stderr
+    assert "there is no part strems: choose from latency, watched, hop, stream, " in run.stderr
