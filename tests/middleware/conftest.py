@@ -24,7 +24,7 @@ def asynchronous(request):
 def connect(asynchronous, fake_claude, fake_clock):
     """Makes callers; all are closed after the test.
 
-    `connect(policy, clock=..., listeners=..., tracer_provider=..., wrapped=False, **options_of_the_client)`.
+    `connect(policy, clock=..., listeners=..., tracer_provider=..., journal=..., wrapped=False, **options_of_the_client)`.
     """
     with contextlib.ExitStack() as stack:
         portal = stack.enter_context(start_blocking_portal()) if asynchronous else None
@@ -42,7 +42,7 @@ def connect(asynchronous, fake_claude, fake_clock):
         yield connect
 
 
-_OURS = {"listeners", "breaker_listeners", "breaker_storage", "tracer_provider"}
+_OURS = {"listeners", "breaker_listeners", "breaker_storage", "tracer_provider", "meter_provider", "journal"}
 
 
 @pytest.fixture

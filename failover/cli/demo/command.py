@@ -54,6 +54,10 @@ def demo(  # noqa: PLR0917 - one argument for each option, and Typer passes them
     otlp: Annotated[
         str | None, typer.Option(metavar="URL", help="Send all spans there too, such as http://localhost:4318.")
     ] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep a journal of it, in the scenario's time, for `failover report`."),
+    ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a picture, as without a terminal.")] = False,
     live: Annotated[
         bool,
@@ -67,13 +71,13 @@ def demo(  # noqa: PLR0917 - one argument for each option, and Typer passes them
     loaded = default_policy() if policy is None else load_policy(policy)
     console = output(plain=plain)
     if live:
-        _refuse_beside_live(scenario=scenario, speed=speed, rate=rate, seed=seed)
+        _refuse_beside_live(scenario=scenario, speed=speed, rate=rate, seed=seed, journal=journal)
         with _tracing(otlp) as tracing:
             well = make_one_call(console, loaded, model, tracing.provider)
     else:
         script = write_script(scenario, model=model, speed=speed or _SPEED, rate=rate or _RATE, seed=seed)
         with _tracing(otlp) as tracing, _quiet_log():
-            demonstration = Demonstration(script, loaded, tracing.provider)
+            demonstration = Demonstration(script, loaded, tracing.provider, journal)
             _play(console, demonstration)
             played = tracing.spans()
             streams = OverloadedStreams(loaded, model, tracing)
@@ -85,6 +89,8 @@ def demo(  # noqa: PLR0917 - one argument for each option, and Typer passes them
             typer.echo(f"failover: the demo failed: {promise}", err=True)
         well = not broken
     _print_delivery(console, tracing)
+    if journal is not None:
+        console.print(f"\nThe journal is {journal}: failover report {journal}", soft_wrap=True)
     raise typer.Exit(0 if well else 1)
 
 

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import anthropic
@@ -14,7 +15,7 @@ import anyio
 from anthropic.types import MessageParam
 
 import failover
-from failover import Failover, Policy, Route
+from failover import Failover, Journal, Policy, Route
 from failover.events import Event
 from failover.telemetry import TracerProvider
 from failover.testing import FakeClaude
@@ -69,6 +70,8 @@ class Demonstration:
     script: Script
     policy: Policy
     tracer_provider: TracerProvider
+    journal: Path | None = None
+    """The file of a journal, whose times are the scenario's."""
     guarded: Tally = field(default_factory=Tally)
     bare: Tally = field(default_factory=Tally)
     late: float = 0.0
@@ -78,6 +81,7 @@ class Demonstration:
     bare_upstream: FakeClaude = field(init=False)
     _audience: Audience = field(init=False)
     _began: float = field(init=False, default=0.0)
+    _began_at: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         script = self.script
@@ -87,6 +91,7 @@ class Demonstration:
             random=random.Random(script.scenario.seed).random,  # noqa: S311 - repeatable, nothing secret
             listeners=[self._listen],
             tracer_provider=self.tracer_provider,
+            journal=False if self.journal is None else Journal(self.journal, wall=self._wall),
         )
         self.guarded_upstream = FakeClaude(script.scenario, speed=script.speed)
         self.bare_upstream = FakeClaude(script.scenario, speed=script.speed)
@@ -94,6 +99,9 @@ class Demonstration:
     def now(self) -> float:
         """Scenario seconds since the start."""
         return (time.monotonic() - self._began) * self.script.speed
+
+    def _wall(self) -> float:
+        return self._began_at + self.now()
 
     async def run(self, audience: Audience) -> None:
         """Play the script from its beginning to its end, and wait for the last answers.
@@ -106,7 +114,7 @@ class Demonstration:
         async with self._sides() as sides, anyio.create_task_group() as watching:
             self.guarded_upstream.clear()  # their scenario begins with ours
             self.bare_upstream.clear()
-            self._began = time.monotonic()
+            self._began, self._began_at = time.monotonic(), time.time()
             watching.start_soon(self._look, unwatched, watching.cancel_scope)
             watching.start_soon(self._announce_phases)
             async with anyio.create_task_group() as calls:
@@ -117,6 +125,8 @@ class Demonstration:
                         calls.start_soon(self._call, side)
                 await self._until(self.script.duration)
             watching.cancel_scope.cancel()
+        if self.failover.journal is not None:
+            self.failover.journal.close()
         if unwatched:
             raise unwatched[0]
         audience.look()

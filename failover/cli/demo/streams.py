@@ -119,7 +119,7 @@ class OverloadedStreams:
             said = policy.model_dump(mode="json", by_alias=True, exclude_defaults=True)
             said["stream"] = {**said.get("stream", {}), "on_interrupt": on_interrupt}
             policy = Policy.model_validate(said)  # not a copy, which would keep the digest
-        guard = Failover(policy, clock=_WithoutWaiting(_SPEED), tracer_provider=self.tracing.provider)
+        guard = Failover(policy, clock=_WithoutWaiting(_SPEED), tracer_provider=self.tracing.provider, journal=False)
         return failover.wrap(client, guard)
 
     async def _read(self, moment: str, who: str, client: anthropic.AsyncAnthropic) -> None:
