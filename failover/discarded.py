@@ -18,6 +18,9 @@ __all__ = ["Discarded", "discarded"]
 _SAMPLE = 256 * 1024
 """Bytes of events that are looked at; of a longer answer the rest is taken to be like them."""
 
+_MOST = 1_000_000_000
+"""Tokens; whoever says more than that is joking, and a database would choke on it."""
+
 _OF_THE_PROMPT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 """https://platform.claude.com/docs/en/build-with-claude/prompt-caching#tracking-cache-performance."""
 
@@ -42,13 +45,13 @@ def discarded(start: bytes, given: bytes | bytearray) -> Discarded:
         return Discarded()
     try:
         usage = json.loads(data_of(start))["message"]["usage"]
-        return Discarded(sum(_count(usage, name) for name in _OF_THE_PROMPT), _written(usage, given))
     except (ValueError, KeyError, TypeError, RecursionError):
-        return Discarded()
+        return Discarded(None, _written(0, given))
+    prompt = [count for name in _OF_THE_PROMPT if (count := _count(usage, name)) is not None]
+    return Discarded(sum(prompt) if prompt else None, _written(_count(usage, "output_tokens") or 0, given))
 
 
-def _written(usage: Mapping[str, Any], given: bytes | bytearray) -> int:
-    said = _count(usage, "output_tokens")
+def _written(said: int, given: bytes | bytearray) -> int:
     sample = given
     if len(given) > _SAMPLE:
         sample = given[: given.rfind(b"\n\n", 0, _SAMPLE) + 2]
@@ -61,6 +64,7 @@ def _written(usage: Mapping[str, Any], given: bytes | bytearray) -> int:
     return max(said, int(estimated * len(given) / len(sample)))
 
 
-def _count(usage: Mapping[str, Any], name: str) -> int:
-    count = usage.get(name)
-    return count if isinstance(count, int) and not isinstance(count, bool) else 0
+def _count(usage: Any, name: str) -> int | None:
+    count = usage.get(name) if isinstance(usage, Mapping) else None
+    known = isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= _MOST
+    return count if known else None

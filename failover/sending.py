@@ -84,7 +84,8 @@ def ping(exchange: Exchange, request: APIRequest, call_next: CallNext) -> Answer
     if isinstance(response, APIResponse):
         http = response.http_response
         try:
-            _refuse_no_answer(http, http.read())
+            http.read()
+            _refuse_no_pong(http)
         except Exception as error:  # noqa: BLE001 - sorted out there
             return _what_broke(http, error) or response
     return response
@@ -99,16 +100,18 @@ async def ping_async(exchange: Exchange, request: APIRequest, call_next: AsyncCa
     if isinstance(response, AsyncAPIResponse):
         http = response.http_response
         try:
-            _refuse_no_answer(http, await http.aread())
+            await http.aread()
+            _refuse_no_pong(http)
         except Exception as error:  # noqa: BLE001 - sorted out there
             return _what_broke(http, error) or response
     return response
 
 
-def _refuse_no_answer(http: httpx2.Response, body: bytes) -> None:
-    """Raise if what came back as an answer is none of the API's."""
-    if is_answer(http) and not body.lstrip().startswith(b"{"):
-        raise _malformed(http)
+def _refuse_no_pong(http: httpx2.Response) -> None:
+    """Raise if the answer to a tiny request is no message."""
+    if is_answer(http):
+        parsed = http.json()
+        _refuse_another_kind(http, parsed.get("type") if isinstance(parsed, dict) else None)
 
 
 def _is_left_to_the_caller(request: APIRequest, http: httpx2.Response) -> bool:
@@ -131,7 +134,10 @@ def _refuse_no_message(request: APIRequest, http: httpx2.Response, parsed: objec
         return
     if request.stream:
         raise _malformed(http)
-    kind = parsed.get("type") if isinstance(parsed, dict) else getattr(parsed, "type", None)
+    _refuse_another_kind(http, parsed.get("type") if isinstance(parsed, dict) else getattr(parsed, "type", None))
+
+
+def _refuse_another_kind(http: httpx2.Response, kind: object) -> None:
     if kind == "error":
         raise anthropic.APIStatusError(f"An error with status {http.status_code}", response=http, body=http.json())
     if kind != "message":

@@ -106,6 +106,11 @@ class Breaker:
         return self._keeper.circuit
 
     @property
+    def held(self) -> bool:
+        """Whether it is open for another reason than failures: by hand, for a model that is gone, or as the server asked."""
+        return self._state == "open" and self._reason in _NOT_FOR_A_LAST_RESORT
+
+    @property
     def idle(self) -> bool:
         """Whether it is closed and has seen no failure since its last success, so that nothing is lost without it."""
         return self._state == "closed" and not self._trip.consecutive
@@ -132,7 +137,7 @@ class Breaker:
         self._monitor.run(self._wake_needs_lock)
 
     def _wake_needs_lock(self) -> None:
-        if self._state == "open" and self._reason not in _NOT_FOR_A_LAST_RESORT:
+        if self._state == "open" and not self.held:
             self._open_until = self._now()
 
     def last_resort(self) -> BreakerPermit | None:

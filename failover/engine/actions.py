@@ -43,6 +43,7 @@ class Ping(NamedTuple):
 
     candidate: Candidate
     seconds: float
+    turn: int
 
 
 class Wait(NamedTuple):

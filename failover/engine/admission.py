@@ -107,6 +107,13 @@ class Admission:
         left = self.deadline - now
         if self._rungs.another_after(candidate):
             left -= self._reserve
+        return self._worth(left, first=first)
+
+    def left(self, now: float, *, first: bool) -> float:
+        """Seconds that some candidate could use, if it answered."""
+        return self._worth(self.deadline - now, first=first)
+
+    def _worth(self, left: float, *, first: bool) -> float:
         return left if first or left >= self._reserve / 2 else 0.0
 
     def hand_over(self) -> Ticket | None:
@@ -122,9 +129,11 @@ class Admission:
         """Whether it is for this call to ask if an incident is over."""
         if self._incidents is None:
             return None
-        candidates = self._rungs.of_client(client)
-        chosen = self._incidents.take_turn(client, [candidate.circuit for candidate in candidates])
-        return None if chosen is None else Ping(candidates[chosen], min(available, self._incidents.probe_timeout))
+        candidates = self._rungs.to_probe(client)
+        turn = self._incidents.take_turn(client, [candidate.circuit for candidate in candidates])
+        if turn is None:
+            return None
+        return Ping(candidates[turn.which], min(available, self._incidents.probe_timeout), turn.number)
 
     def _kept_back(self, candidate: Candidate, incident: Refusal) -> Refusal:
         self.leave()

@@ -39,6 +39,7 @@ from .rungs import Rungs
 __all__ = ["Call"]
 
 _FOREVER = float("inf")
+_SERVER_ERROR = 500
 
 
 class Call:
@@ -54,6 +55,8 @@ class Call:
     _sent_in_pass = False
     _waiting = False
     _in_line = False
+    _held_back = False
+    """Whether it has waited for the end of an incident, and has sent nothing since."""
     _current: Candidate | None = None
     _permit: Permit | None = None
     _decided: Wait | Queue | Measure | Ping | Begun | Finish | None = None
@@ -139,7 +142,7 @@ class Call:
         candidate, permit = self._sent()
         permit.answering()
         if self._incidents is not None:
-            self._incidents.answered(candidate.client)
+            self._incidents.answered(candidate.client, candidate.circuit)
         self._first_content = self._services.now() - self._now
         if given:
             self._decided = Begun(self._record.begun(candidate, outcome, self._first_content))
@@ -192,11 +195,12 @@ class Call:
             self._go_on(candidate, outcome, wait)
 
     def pinged(self, ping: Ping, outcome: Outcome) -> None:
-        """Tell what a `Ping` brought. Whatever is no failure is an answer: of a model that can be talked to."""
+        """Tell what a `Ping` brought. Whatever the API says is an answer, but that it cannot: of a platform that works."""
         if self._incidents is not None:
-            answered = outcome.counts != "failure"
+            told = outcome.status is not None and outcome.status < _SERVER_ERROR
+            answered = outcome.counts == "success" or (told and outcome.counts != "failure")
             self._record.pinged(ping.candidate, outcome, self._services.now() - self._now, answered=answered)
-            self._incidents.probed(ping.candidate.client, ping.candidate.circuit, answered=answered)
+            self._incidents.probed(ping.candidate.client, ping.turn, ping.candidate.circuit, answered=answered)
 
     def _settle_permit(self, permit: Permit, outcome: Outcome, seconds: float, open_for: float | None = None) -> None:
         """The attempt is over: tell its circuit, and let others have its turn."""
@@ -206,8 +210,8 @@ class Call:
         self._admission.leave()
         if self._incidents is not None and candidate is not None:
             if outcome.counts == "success":
-                self._incidents.answered(candidate.client)
-            elif outcome.counts == "failure":
+                self._incidents.answered(candidate.client, candidate.circuit)
+            elif outcome.counts == "failure" or (outcome.counts == "open" and outcome.kind != "model_unavailable"):
                 self._incidents.failed(candidate.client, candidate.rung.model, candidate.circuit, outcome)
 
     def hold_turn(self) -> Ticket | None:
@@ -262,6 +266,7 @@ class Call:
         self._current, self._permit = candidate, permit
         self._tries += 1
         self._sent_in_pass = True
+        self._held_back = False
         self._record.sending(candidate, permit, reason or self._reason(candidate), load, queued)
         self._sent_to.add(candidate.index)
         return Send(candidate, None if timeout == _FOREVER else timeout, load)
@@ -353,28 +358,33 @@ class Call:
             admitted = self._admission.last_resort(self._now)
             if admitted is not None:
                 return self._send(admitted, "last_resort")
-        kept_back = None if self._incidents is None else self._look_for_an_incident(self._incidents)
-        wait = self._wait_for_next_pass() if kept_back is None else self._wait_in_incident(kept_back)
+        if self._incidents is not None:
+            self._look_for_an_incident(self._incidents)
+        wait = self._wait_in_incident() if self._held_back else self._wait_for_next_pass()
         if wait is None:
             self._give_up()
             return None
-        self._pass += kept_back is None
+        self._pass += not self._held_back
         self._position = 0
         self._sent_in_pass = False
         self._decided = wait
         return None
 
-    def _look_for_an_incident(self, incidents: Incidents) -> Refusal | None:
-        """Nobody answered: tell that, and find out whether it makes no sense to go on asking."""
-        for client in dict.fromkeys(candidate.client for candidate in self._rungs.candidates):
-            incidents.found_nobody(client, [candidate.circuit for candidate in self._rungs.of_client(client)])
-        return self._rungs.kept_back()
+    def _look_for_an_incident(self, incidents: Incidents) -> None:
+        """Nobody answered: tell that, and find out whether it makes no sense to go on asking.
 
-    def _wait_in_incident(self, kept_back: Refusal) -> Wait | None:
+        Who waits for an incident to end waits on until it can send: at first the circuits let back one call at a time.
+        """
+        for client in dict.fromkeys(candidate.client for candidate in self._rungs.candidates):
+            circuits = [candidate.circuit for candidate in self._rungs.that_may_answer(client)]
+            incidents.found_nobody(client, circuits)
+        self._held_back = self._held_back or self._rungs.all_kept_back
+
+    def _wait_in_incident(self) -> Wait | None:
         if self._cause.of_interruption or self._incidents is None or self._incidents.calls == "fail_fast":
             return None
-        left = self._admission.deadline - self._now
-        return waits.in_incident(self._services, next_probe_in=kept_back.retry_in or 0.0, left=left)
+        left = self._admission.left(self._now, first=not self._record.attempts)
+        return waits.in_incident(self._services, soonest=self._rungs.soonest(), left=left)
 
     def _wait_for_next_pass(self) -> Wait | None:
         """The wait before the next pass, or `None` when there is none left, no time, no budget, or no hope."""

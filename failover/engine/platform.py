@@ -13,7 +13,7 @@ from failover.events import BreakerState, IncidentCause
 
 from .outcome import Outcome
 
-__all__ = ["CallsMeanwhile", "Incident", "Incidents"]
+__all__ = ["CallsMeanwhile", "Incident", "Incidents", "Turn"]
 
 CallsMeanwhile: TypeAlias = Literal["wait", "fail_fast"]
 
@@ -34,6 +34,15 @@ class Incident(NamedTuple):
     """Of the first and the last failure."""
     next_probe_in: float
     """Seconds."""
+
+
+class Turn(NamedTuple):
+    """The right to send one probe."""
+
+    which: int
+    """The index of the circuit that is to be probed, among those that were asked for."""
+    number: int
+    """Which of all probes it is."""
 
 
 class Circuit(Protocol):
@@ -57,7 +66,7 @@ class Incidents(Protocol):
     probe_timeout: float
     """Seconds that a probe may take."""
 
-    def answered(self, client: str) -> None:
+    def answered(self, client: str, circuit: Circuit) -> None:
         """One of a client's models has answered."""
 
     def failed(self, client: str, model: str, circuit: Circuit, outcome: Outcome) -> None:
@@ -66,14 +75,14 @@ class Incidents(Protocol):
     def found_nobody(self, client: str, circuits: Sequence[Circuit]) -> None:
         """A call asked all that its ladder has on a client, or found their circuits open, and none answered."""
 
-    def of(self, client: str) -> Incident | None:
-        """The one that a client is in."""
+    def of(self, client: str, circuit: Circuit) -> Incident | None:
+        """The one that a client is in, if this is the circuit of one of the models that fail in it."""
 
-    def take_turn(self, client: str, circuits: Sequence[Circuit]) -> int | None:
-        """Which of these models the caller is to probe now; `None` if it is not its turn."""
+    def take_turn(self, client: str, circuits: Sequence[Circuit]) -> Turn | None:
+        """Whether the caller is to probe one of these now; `None` if it is not its turn."""
 
-    def probed(self, client: str, circuit: Circuit, *, answered: bool) -> None:
-        """What came of it."""
+    def probed(self, client: str, turn: int, circuit: Circuit, *, answered: bool) -> None:
+        """What came of a turn."""
 
     def kept_back(self, client: str) -> None:
         """A call was not sent to a client because of its incident."""

@@ -187,8 +187,8 @@ class CallRecord:
         """A rung was passed over."""
         model, name = candidate.rung.model, candidate.circuit.name
         told = f"{refusal.reason}: {refusal.why}" if refusal.why is not None else refusal.reason
-        if refusal.reason == "incident" and self._skipped.get(name) == told:
-            return  # a call that waits for its end looks again and again
+        if (self._sat_out or refusal.reason == "incident") and self._skipped.get(name) == told:
+            return  # a call that waits for the end of an incident looks again and again
         self._skipped[name] = told
         self._told = True
         self._emit(

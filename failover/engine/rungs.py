@@ -70,7 +70,7 @@ class Rungs:
 
     def incident(self, candidate: Candidate) -> Refusal | None:
         """The incident that its client is in."""
-        found = None if self._incidents is None else self._incidents.of(candidate.client)
+        found = None if self._incidents is None else self._incidents.of(candidate.client, candidate.circuit)
         if found is None:
             return None
         request_id = found.request_ids[-1] if found.request_ids else None
@@ -79,15 +79,29 @@ class Rungs:
             "open", found.next_probe_in, "incident", request_id, error_type, last_resort=False, incident=found
         )
 
-    def kept_back(self) -> Refusal | None:
-        """The incident because of which nobody at all is asked; `None` if there is somebody else to ask, or none."""
-        incidents = [self.incident(candidate) for candidate in self.candidates if self.refusal(candidate) is None]
-        found = [incident for incident in incidents if incident is not None]
-        return min(found, key=_retry_in) if found and len(found) == len(incidents) else None
+    @property
+    def all_kept_back(self) -> bool:
+        """Whether nobody at all is asked because of incidents."""
+        left = [candidate for candidate in self.candidates if self.refusal(candidate) is None]
+        return bool(left) and all(self.incident(candidate) is not None for candidate in left)
 
-    def of_client(self, client: str) -> list[Candidate]:
-        """Those of a client that this call could send to, if they answered."""
-        return [one for one in self.candidates if one.client == client and one.index not in self._blocked]
+    def to_probe(self, client: str) -> list[Candidate]:
+        """Those of a client that could be asked with a tiny request: of nobody else is it known that they fail."""
+        return [
+            one
+            for one in self.candidates
+            if one.client == client
+            and one.index not in self._blocked
+            and not one.circuit.held
+            and self.incident(one) is not None
+        ]
+
+    def that_may_answer(self, client: str) -> list[Candidate]:
+        """Those of a client that exist for this call: not gone, not held open, and their account does not refuse."""
+        gone = {index for index, refusal in self._blocked.items() if refusal.reason != "full"}
+        return [
+            one for one in self.candidates if one.client == client and one.index not in gone and not one.circuit.held
+        ]
 
     def block(self, candidate: Candidate, refusal: Refusal = _GONE) -> None:
         """This call has no more business with a candidate; by default because its model is gone."""
@@ -157,7 +171,3 @@ class Rungs:
             if refusal is not None:
                 refusing.append((candidate.circuit.name, refusal))
         return tuple(refusing) or tuple((candidate.circuit.name, _MAY_PASS_NOW) for candidate in self.candidates)
-
-
-def _retry_in(refusal: Refusal) -> float:
-    return refusal.retry_in or 0.0

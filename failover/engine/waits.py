@@ -12,7 +12,7 @@ from .outcome import Outcome
 
 __all__ = ["before_next_pass", "in_incident", "in_place"]
 
-_LOOK_AGAIN = 5.0  # seconds; an incident may be over before its next probe is due
+_A_LOOK, _LOOK_AGAIN = 1.0, 5.0  # seconds; an incident may be over before its next probe is due
 _A_MOMENT = 0.001  # seconds; so that a circuit's time is over when we ask, whatever rounding says
 
 
@@ -75,13 +75,13 @@ def before_next_pass(
     return Wait(seconds, "between_passes")
 
 
-def in_incident(services: Services, *, next_probe_in: float, left: float) -> Wait | None:
+def in_incident(services: Services, *, soonest: float, left: float) -> Wait | None:
     """The wait before looking again whether an incident is over; `None` when no time is left.
 
     Args:
         services: chance, so that not all callers look in the same instant.
-        next_probe_in: seconds until somebody may ask.
-        left: seconds until the deadline.
+        soonest: seconds until somebody may ask.
+        left: seconds in which an attempt may still start.
     """
-    seconds = min(next_probe_in, _LOOK_AGAIN) * (0.5 + services.random() / 2) + _A_MOMENT
+    seconds = max(_A_LOOK, min(soonest, _LOOK_AGAIN)) * (0.5 + services.random() / 2) + _A_MOMENT
     return Wait(min(seconds, left), "incident") if left > 0 else None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .entry import Entry, Kind
-from .inspection import JournalError
 from .journal import Journal
 from .listener import JournalListener
 from .read import read
+from .trouble import JournalError
 
 __all__ = ["Entry", "Journal", "JournalError", "JournalListener", "Kind", "read"]

@@ -11,15 +11,16 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
 from failover.engine.locks import renew_after_fork
 
 from .entry import APPLICATION_ID, COLUMNS, SCHEMA, VERSION
-from .inspection import JournalError, Reason, connect_to_read, is_journal, refuse_what_is_no_file, sqlite_errors
+from .inspection import is_journal, look_into, refuse_what_is_no_file
 from .rows import Row
+from .trouble import JournalError, Reason, sqlite_errors
 
 __all__ = ["Database"]
 
@@ -177,8 +178,7 @@ class Database:
         _make(self._path)
         if refuse_what_is_no_file(self._path):
             # One that cannot write, because a connection that can may tidy another program's file as it closes.
-            with closing(connect_to_read(self._path, busy=self._busy)) as reader:
-                is_journal(reader, self._path)
+            look_into(self._path, self._busy, lambda reader: is_journal(reader, self._path))
         connection = sqlite3.connect(
             self._path, timeout=self._busy, isolation_level=None, check_same_thread=False, cached_statements=8
         )

@@ -19,9 +19,9 @@ model were answered well in a minute. `incident`: one began or ended. `probe`: a
 over. `status`: what the status page said. `lost`: entries that could not be written."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, only because that takes ten times as long to make, and a report makes 100,000
 class Entry:
-    """What happened, and when. What a kind does not have is `None`."""
+    """What happened, and when. What a kind does not have is `None`. It is never changed."""
 
     at: float
     """Seconds since 1970, UTC; of `served` the beginning of its minute."""
@@ -42,7 +42,8 @@ class Entry:
     number: int | None = None
     """Of an attempt within its call, from 1."""
     reason: str | None = None
-    """Why an attempt was sent, a circuit moved, a model was left, an incident began, or entries were lost."""
+    """Why an attempt was sent, a circuit moved, a model was left (an `error_type`, or why it was skipped), an incident
+    began, or entries were lost."""
     outcome: str | None = None
     """Of an attempt its verdict, of a call its outcome, of a transition the new state, of an incident `started` or `ended`,
     of a probe `answered` or `failed`, of the status page its indicator."""

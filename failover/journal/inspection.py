@@ -1,97 +1,28 @@
-"""What a file is, before anybody reads or writes it, and what is wrong with it, in one sentence that says what to do.
+"""What a file is, before anybody reads or writes it.
 
-A file that is no journal is never written to. Nor is it opened but by SQLite: closing a file by hand takes away
-the locks that SQLite has on it elsewhere in this process (https://www.sqlite.org/howtocorrupt.html#posix_close_bug).
+A file that is no journal is left as it is, and nothing is made beside it. Nor is a file opened but by SQLite: closing
+one by hand takes away the locks that SQLite has on it elsewhere in this process
+(https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Literal, TypeAlias
-
-from failover.errors import FailoverError
+from typing import TypeVar
 
 from .entry import APPLICATION_ID, VERSION
+from .trouble import JournalError, sqlite_errors
 
-__all__ = ["JournalError", "Reason", "connect_to_read", "is_journal", "refuse_what_is_no_file", "sqlite_errors"]
+__all__ = ["is_journal", "look_into", "refuse_what_is_no_file"]
 
-Reason: TypeAlias = Literal[
-    "missing",
-    "missing_folder",
-    "directory",
-    "special_file",
-    "not_a_database",
-    "foreign",
-    "newer",
-    "damaged",
-    "read_only",
-    "cannot_open",
-    "locked",
-    "full",
-    "disk",
-    "log_left",
-    "forked",
-    "unexpected",
-]
+Found = TypeVar("Found")
 
-_WHY: dict[Reason, str] = {
-    "missing": "there is no such file; check the path",
-    "missing_folder": "its folder does not exist; create the folder, or name another file",
-    "directory": "it is a directory; name a file in it",
-    "special_file": "it is no regular file; name one",
-    "not_a_database": "it is no SQLite database, and was left as it is; name another file",
-    "foreign": "it is the database of another program, and was left as it is; name another file",
-    "newer": "a newer version of failover has written it; upgrade this one, or name another file",
-    "damaged": "it is damaged; move it away, together with the files of its name that end in -wal and -shm",
-    "read_only": "it must not be written; allow it for the file and for its folder",
-    "cannot_open": "it cannot be opened; check the permissions of the file and of its folder",
-    "locked": "another program has locked it; let that program finish",
-    "full": "the disk is full; make room",
-    "disk": "the disk reports an error; check the disk, and what is left of it",
-    "log_left": "its last entries are in the file of its name that ends in -wal, which can only be read where files can be"
-    " written; copy both to a folder of your own",
-    "forked": "this process was forked in the middle of a write; fork before the first call, or when no calls are made",
-    "unexpected": "of a mistake in failover itself; please report it",
-}
-
-# SQLite's own words, which are the same in all versions: https://www.sqlite.org/c3ref/errcode.html. Python tells
-# their numbers only from 3.11 on.
-_OF_SQLITE: tuple[tuple[str, Reason], ...] = (
-    ("locked", "locked"),
-    ("locking protocol", "locked"),
-    ("disk is full", "full"),
-    ("readonly", "read_only"),
-    ("unable to open", "cannot_open"),
-    ("not a database", "not_a_database"),
-    ("malformed", "damaged"),
-    ("no such", "damaged"),
-    ("has no column", "damaged"),
-)
 _SMALLEST = 512  # bytes; SQLite takes a file of one byte for an empty one
-
-
-class JournalError(FailoverError):
-    """A file cannot be read, or written, as a journal. The message says which file, why, and what to do."""
-
-    path: str
-    """Of the file."""
-
-    reason: Reason
-    """What is wrong, in a word."""
-
-    def __init__(self, path: str, reason: Reason) -> None:
-        super().__init__(f"{path}: {_WHY[reason]}")
-        self.path = path
-        self.reason = reason
-
-    @property
-    def why(self) -> str:
-        """The message without the path."""
-        return _WHY[self.reason]
 
 
 def refuse_what_is_no_file(path: str) -> bool:
@@ -106,7 +37,7 @@ def refuse_what_is_no_file(path: str) -> bool:
     try:
         found = Path(path).stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise JournalError(path, "missing" if Path(path).parent.is_dir() else "missing_folder") from None
+        raise JournalError(path, "missing") from None
     except OSError:
         raise JournalError(path, "cannot_open") from None
     if stat.S_ISDIR(found.st_mode):
@@ -118,23 +49,54 @@ def refuse_what_is_no_file(path: str) -> bool:
     return found.st_size > 0
 
 
-def connect_to_read(path: str, *, busy: float, immutable: bool = False) -> sqlite3.Connection:
-    """A connection that cannot write, on an absolute path.
+def look_into(path: str, busy: float, work: Callable[[sqlite3.Connection], Found]) -> Found:
+    """What `work` finds in a file, by a connection that cannot write.
 
     Args:
-        path: of a file that is there.
+        path: absolute, of a file that is there.
         busy: seconds to wait for a lock.
-        immutable: promise that nobody writes; then SQLite needs no files of its own beside this one.
+        work: done twice if somebody writes meanwhile.
+
+    Raises:
+        JournalError: it cannot be read.
     """
-    uri = f"{Path(path).as_uri()}?mode=ro{'&immutable=1' if immutable else ''}"
-    return sqlite3.connect(uri, uri=True, timeout=busy, isolation_level=None, check_same_thread=False)
+    before = _at_rest(path)
+    if before is not None:
+        # To share a file SQLite makes two others beside it. Nobody has it open: it can be read as it lies there, also
+        # in a folder where nothing can be made.
+        try:
+            found = _look(path, "mode=ro&immutable=1", busy, work)
+        except JournalError:
+            if _at_rest(path) == before:
+                raise
+        else:
+            if _at_rest(path) == before:
+                return found
+    return _look(path, "mode=ro", busy, work)
+
+
+def _look(path: str, mode: str, busy: float, work: Callable[[sqlite3.Connection], Found]) -> Found:
+    uri = f"{Path(path).as_uri()}?{mode}"
+    with sqlite_errors(path), closing(sqlite3.connect(uri, uri=True, timeout=busy, isolation_level=None)) as connection:
+        return work(connection)
+
+
+def _at_rest(path: str) -> tuple[int, int, int] | None:
+    """Which file it is and when it was changed, if there is no log of writes that are not in it yet."""
+    real = os.path.realpath(path)
+    try:
+        found = Path(real).stat()
+        log = Path(f"{real}-wal").stat().st_size if Path(f"{real}-wal").exists() else 0
+    except OSError:
+        return None
+    return None if log else (found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def is_journal(connection: sqlite3.Connection, path: str) -> bool:
     """Whether a database is a journal; `False` if nothing is in it yet.
 
     Raises:
-        JournalError: it is another program's, or a newer version has written it.
+        JournalError: it is another program's, damaged, or of a newer version.
         sqlite3.Error: it cannot be read.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -143,20 +105,9 @@ def is_journal(connection: sqlite3.Connection, path: str) -> bool:
     if application == APPLICATION_ID:
         if version > VERSION:
             raise JournalError(path, "newer")
+        if not made:
+            raise JournalError(path, "damaged")
         return True
     if application or version or made:
         raise JournalError(path, "foreign")
     return False
-
-
-@contextmanager
-def sqlite_errors(path: str) -> Iterator[None]:
-    """Raise what SQLite raises about a file as a `JournalError`."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise JournalError(path, _reason(str(error))) from None
-
-
-def _reason(said: str) -> Reason:
-    return next((reason for words, reason in _OF_SQLITE if words in said), "disk")

@@ -78,6 +78,22 @@ class Journal:
         self._worker = Worker(Database(self.path, busy=pace.busy), make, capacity)
         weakref.finalize(self, self._worker.leave).atexit = False  # then it is closed, not left
 
+    @classmethod
+    def shared(cls, path: str | os.PathLike[str]) -> Journal:
+        """The journal with this path that is in use in this process, or a new one with the usual settings.
+
+        For a path that comes from the environment, or is given to many clients: they need no more than one thread.
+
+        Raises:
+            TypeError: the path is no path.
+            ValueError: the path cannot be one of a file.
+        """
+        absolute = _absolute(path)
+        known = _shared.get(absolute)
+        if known is None or known.closed:
+            known = _shared[absolute] = cls(absolute)  # of two at the same moment each works
+        return known
+
     def __repr__(self) -> str:
         """The path, and what this process has done."""
         writer, waiting = self._worker.writer, self._worker.inbox.waiting
@@ -88,6 +104,11 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._worker.closed
 
     def put(self, entry: Entry | Served) -> None:
         """Have an entry written soon. Takes microseconds, from any thread at any point, and never raises.
@@ -107,6 +128,9 @@ class Journal:
     def close(self) -> None:
         """Write what waits, for two seconds at most, and take nothing more. The end of the program does it, too."""
         self._worker.close(_CLOSING)
+
+
+_shared: weakref.WeakValueDictionary[str, Journal] = weakref.WeakValueDictionary()
 
 
 def _check(name: str, number: object) -> None:

@@ -15,6 +15,7 @@ from failover.events import (
     IncidentProbed,
     IncidentStarted,
     ModelSkipped,
+    StatusSeen,
 )
 
 from .entry import Entry, Kind
@@ -99,7 +100,7 @@ class JournalListener:
             model=event.model,
             circuit=event.breaker,
             number=event.number,
-            reason="failed" if isinstance(cause, AttemptFinished) else cause.reason,
+            reason=cause.error_type if isinstance(cause, AttemptFinished) else cause.reason,
             status=failed and failed.status,
             error_type=failed and failed.error_type,
             request_id=failed and failed.request_id,
@@ -173,6 +174,9 @@ class JournalListener:
             detail={"models": event.models, "probes": event.probes},
         )
 
+    def _status_seen(self, event: StatusSeen) -> None:
+        self._put("status", outcome=event.indicator, detail={"incidents": event.incidents})
+
 
 # Functions and no bound methods, which would keep the listener and its journal alive in a cycle.
 _TOLD: dict[type, Callable[[JournalListener, Any], None]] = {
@@ -184,4 +188,5 @@ _TOLD: dict[type, Callable[[JournalListener, Any], None]] = {
     IncidentProbed: JournalListener._incident_probed,  # noqa: SLF001
     IncidentStarted: JournalListener._incident_started,  # noqa: SLF001
     ModelSkipped: JournalListener._model_skipped,  # noqa: SLF001
+    StatusSeen: JournalListener._status_seen,  # noqa: SLF001
 }

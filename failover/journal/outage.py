@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from .inspection import JournalError, Reason
+from .trouble import JournalError, Reason
 
 __all__ = ["Outage", "Pace", "tell"]
 

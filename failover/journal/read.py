@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from .entry import COLUMNS, Entry
-from .inspection import JournalError, connect_to_read, is_journal, refuse_what_is_no_file, sqlite_errors
+from .inspection import is_journal, look_into, refuse_what_is_no_file
 from .rows import from_row
+from .trouble import JournalError
 
 __all__ = ["read"]
 
@@ -62,30 +62,17 @@ def _entries(file: str, span: tuple[float, float], rows: list[Any]) -> Iterator[
 
 def _look(file: str, span: tuple[float, float], after: int) -> list[Any]:
     """The next rows."""
-    if not refuse_what_is_no_file(file):
-        return []  # made a moment ago
-    with sqlite_errors(file):
-        try:
-            return _fetch(file, span, after)
-        except sqlite3.OperationalError:
-            # In a folder that cannot be written SQLite cannot make the files by which it shares this one. It does
-            # without them if nobody else can be writing.
-            if os.access(Path(file).parent, os.W_OK) or not os.access(file, os.R_OK):
-                raise
-            if _has_unfinished_log(file):
-                raise JournalError(file, "log_left") from None
-            return _fetch(file, span, after, immutable=True)
 
-
-def _fetch(file: str, span: tuple[float, float], after: int, *, immutable: bool = False) -> list[Any]:
-    with closing(connect_to_read(file, busy=_BUSY, immutable=immutable)) as connection:
+    def fetch(connection: sqlite3.Connection) -> list[Any]:
         if not is_journal(connection, file):
             return []
         return connection.execute(_SELECT, (after, *span, _AT_ONCE)).fetchall()
 
-
-def _has_unfinished_log(file: str) -> bool:
+    if not refuse_what_is_no_file(file):
+        return []  # made a moment ago
     try:
-        return Path(f"{os.path.realpath(file)}-wal").stat().st_size > 0
-    except OSError:
-        return False
+        return look_into(file, _BUSY, fetch)
+    except JournalError as error:
+        if error.reason in {"cannot_open", "read_only"} and os.access(file, os.R_OK):
+            raise JournalError(file, "log_left") from None
+        raise

@@ -45,7 +45,8 @@ def from_row(row: Sequence[Any]) -> Entry:
         ValueError: `detail` is no JSON.
     """
     detail = row[_PLAIN]
-    return Entry(*row[:_PLAIN], detail={} if detail == _NOTHING else json.loads(detail))
+    known: list[Any] = [*row[:_PLAIN], {} if detail == _NOTHING else json.loads(detail)]
+    return Entry(*known)
 
 
 def _storable(value: object) -> str | int | float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 
@@ -42,6 +43,11 @@ class Worker:
         self._runs = False
         self._last = Mark(last=True)
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._closed
+
     def put(self, item: Entry | Served) -> None:
         """Have an item written some time. Never blocks, and never raises."""
         if self._closed:
@@ -76,7 +82,8 @@ class Worker:
 
     def _start(self) -> None:
         # A flag and no lock: whoever finds it taken leaves it to the other, which may be its own thread further out.
-        if not self._starting.acquire(blocking=False):
+        # And while the interpreter ends, Python before 3.12 would wait for ever for a new thread.
+        if sys.is_finalizing() or not self._starting.acquire(blocking=False):
             return
         try:
             if not self._runs:

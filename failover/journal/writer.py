@@ -14,11 +14,11 @@ from itertools import islice
 from .database import Database
 from .entry import Entry
 from .inbox import Inbox, Mark
-from .inspection import JournalError
 from .outage import Outage, Pace, tell
 from .processes import process_name
 from .rows import Row, to_row
 from .served import Served, ServedCounts
+from .trouble import JournalError
 
 __all__ = ["Writer"]
 
@@ -84,7 +84,8 @@ class Writer:
             work()
         except Exception as error:  # noqa: BLE001 - the program goes on, whatever this is
             self._outage.failed(JournalError(self._path, "unexpected"))
-            tell(logging.DEBUG, "journal %s: %s", self._path, type(error).__name__)
+            kind = type(error).__name__
+            tell(logging.DEBUG, "journal %s met a %s", self._path, kind, event="journal_mistake", error=kind)
             time.sleep(self._pace.retry)
 
     def _round(self) -> None:

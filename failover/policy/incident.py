@@ -55,7 +55,7 @@ class IncidentRules(Part):
     """Errors alone, and no good answer, for so long: "if errors persist for 15 to 30 minutes" is what users are told."""
     of_at_least: Count = 5
     """How many failures it takes in that time."""
-    models: Annotated[Off[Count], Ge(2)] = 2
+    models: Off[Annotated[Count, Ge(2)]] = 2
     """A call found nobody: every rung of its ladder on this client is down, and they are at least so many models."""
     calls: Literal["wait", "fail_fast"] = "wait"
     """What calls do that no other client can take: wait as long as their deadline allows, or fail at once."""
