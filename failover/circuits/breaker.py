@@ -108,7 +108,8 @@ class Breaker:
     @property
     def held(self) -> bool:
         """Whether it is open for another reason than failures: by hand, for a model that is gone, or as the server asked."""
-        return self._state == "open" and self._reason in _NOT_FOR_A_LAST_RESORT
+        held = self._state == "open" and self._reason in _NOT_FOR_A_LAST_RESORT
+        return held and self._now() < self._open_until
 
     @property
     def idle(self) -> bool:

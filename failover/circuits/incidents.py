@@ -211,7 +211,7 @@ class Incidents:
         if now - self._answered_at.get(client, -_FOREVER) < self._rules.probe.every:
             return  # callers of other ladders are being served
         failing = {circuit.name for circuit in trouble.circuits.values() if circuit.state != "closed"}
-        names = {circuit.name for circuit in circuits}
+        names = {circuit.name for circuit in circuits if circuit.name in failing or not circuit.held}
         if len(names) >= enough and names <= failing:
             self._start_needs_lock(client, trouble, "models", now)
 
@@ -258,7 +258,7 @@ class Incidents:
         found, now, probe = self._open.get(client), self._now(), self._rules.probe
         if found is None or found.turn != turn:
             return
-        found.out_until = -_FOREVER
+        found.turn, found.out_until = 0, -_FOREVER
         if not answered:
             found.successes, found.answering = 0, None
             found.next_probe_at = now + probe.every  # from its end: one that took long must not be followed at once

@@ -30,7 +30,6 @@ from .backoff import cooling_seconds
 from .cause import Cause
 from .outcome import Outcome
 from .plan import Candidate, Cargo, Permit, Plan, Refusal, Ticket
-from .platform import Incidents
 from .record import CallRecord
 from .relief import Relief
 from .route import Route
@@ -325,6 +324,7 @@ class Call:
         else:
             self._rungs.block_client(candidate.client)
         if outcome.then == "raise" or self._rungs.all_blocked:
+            self._look_for_an_incident()
             self._give_up()
 
     def _break_off(self, candidate: Candidate, outcome: Outcome, resume: Resumption | None, why: str | None) -> None:
@@ -358,8 +358,7 @@ class Call:
             admitted = self._admission.last_resort(self._now)
             if admitted is not None:
                 return self._send(admitted, "last_resort")
-        if self._incidents is not None:
-            self._look_for_an_incident(self._incidents)
+        self._look_for_an_incident()
         wait = self._wait_in_incident() if self._held_back else self._wait_for_next_pass()
         if wait is None:
             self._give_up()
@@ -370,14 +369,16 @@ class Call:
         self._decided = wait
         return None
 
-    def _look_for_an_incident(self, incidents: Incidents) -> None:
+    def _look_for_an_incident(self) -> None:
         """Nobody answered: tell that, and find out whether it makes no sense to go on asking.
 
         Who waits for an incident to end waits on until it can send: at first the circuits let back one call at a time.
         """
+        if self._incidents is None:
+            return
         for client in dict.fromkeys(candidate.client for candidate in self._rungs.candidates):
             circuits = [candidate.circuit for candidate in self._rungs.that_may_answer(client)]
-            incidents.found_nobody(client, circuits)
+            self._incidents.found_nobody(client, circuits)
         self._held_back = self._held_back or self._rungs.all_kept_back
 
     def _wait_in_incident(self) -> Wait | None:

@@ -54,6 +54,10 @@ class Circuit(Protocol):
     def state(self) -> BreakerState:
         """As of the last call that asked."""
 
+    @property
+    def held(self) -> bool:
+        """Whether it is open for another reason than failures: by hand, for a model that is gone, or as the server asked."""
+
     def wake(self) -> None:
         """Let a probe through now, if it is open for its failures."""
 

@@ -97,11 +97,9 @@ class Rungs:
         ]
 
     def that_may_answer(self, client: str) -> list[Candidate]:
-        """Those of a client that exist for this call: not gone, not held open, and their account does not refuse."""
-        gone = {index for index, refusal in self._blocked.items() if refusal.reason != "full"}
-        return [
-            one for one in self.candidates if one.client == client and one.index not in gone and not one.circuit.held
-        ]
+        """Those of a client whose account does not refuse this call."""
+        refused = {index for index, refusal in self._blocked.items() if refusal.reason == "account"}
+        return [one for one in self.candidates if one.client == client and one.index not in refused]
 
     def block(self, candidate: Candidate, refusal: Refusal = _GONE) -> None:
         """This call has no more business with a candidate; by default because its model is gone."""

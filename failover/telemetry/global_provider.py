@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 
 from failover.errors import FailoverError
 
-from .otlp import Delivery, check_address, grpc_exporter, http_exporter, traces_url
+from .otlp import Delivery, check_address, grpc_exporter, http_exporter, shown, traces_url
 
 __all__ = ["install"]
 
@@ -38,24 +38,35 @@ def install(otlp: str | None, service: str | None) -> TracerProvider:
         if _installed is not None and _installed.provider is trace.get_tracer_provider():
             if (otlp, service) == _installed[:2]:
                 return _installed.provider
-            raise FailoverError(
-                f"tracing is set up already, with otlp={_installed.otlp!r} and service={_installed.service!r}:"
-                " call setup() once, where the program starts"
-            )
-        _refuse_anothers()
-        provider = _provider(otlp, service)
+            raise _said_before(_installed)
+        if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):  # it stands for "there is none yet"
+            raise _anothers()
+        try:
+            provider = _provider(otlp, service)
+        except ValueError as error:
+            raise FailoverError(f"OpenTelemetry cannot use its variables: {error}") from error
         trace.set_tracer_provider(provider)
+        if trace.get_tracer_provider() is not provider:  # somebody was quicker
+            provider.shutdown()
+            raise _anothers()
         _installed = _Installed(otlp, service, provider)
     return provider
 
 
-def _refuse_anothers() -> None:
-    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):  # it stands for "there is none yet"
-        raise FailoverError(
-            "the program has a tracer provider already, and failover uses it as it is: leave setup() out."
-            " To send its spans to a collector, too:"
-            " provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint='http://localhost:4318/v1/traces')))"
-        )
+def _said_before(installed: _Installed) -> FailoverError:
+    otlp = installed.otlp and shown(installed.otlp)
+    return FailoverError(
+        f"tracing is set up already, with otlp={otlp!r} and service={installed.service!r}:"
+        " call setup() once, where the program starts"
+    )
+
+
+def _anothers() -> FailoverError:
+    return FailoverError(
+        "the program has a tracer provider already, and failover uses it as it is: leave setup() out."
+        " To send its spans to a collector, too:"
+        " provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint='http://localhost:4318/v1/traces')))"
+    )
 
 
 def _provider(otlp: str | None, service: str | None) -> TracerProvider:
@@ -67,7 +78,7 @@ def _provider(otlp: str | None, service: str | None) -> TracerProvider:
         resource=Resource.create({} if service is None else {SERVICE_NAME: service}), shutdown_on_exit=False
     )
     for delivery in deliveries:
-        provider.add_span_processor(_processor(delivery))
+        provider.add_span_processor(BatchSpanProcessor(delivery))
     atexit.register(_leave, provider, deliveries)
     return provider
 
@@ -113,14 +124,6 @@ def _first_set(*names: str) -> str:
 def _variable(name: str, default: str = "") -> str:
     """A variable's value; empty is as good as not set: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/."""
     return os.environ.get(name, "").strip() or default
-
-
-def _processor(exporter: SpanExporter) -> BatchSpanProcessor:
-    try:
-        return BatchSpanProcessor(exporter)
-    except ValueError as error:
-        exporter.shutdown()
-        raise FailoverError(f"the variables OTEL_BSP_* do not fit together: {error}") from error
 
 
 def _leave(provider: TracerProvider, deliveries: list[Delivery]) -> None:

@@ -12,8 +12,6 @@ https://opentelemetry.io/docs/specs/semconv/general/recording-errors/
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
 import logging
 import time
 from collections.abc import Callable
@@ -55,12 +53,14 @@ from .attributes import (
     at_start,
     at_transition,
     at_wait,
+    error_of_attempt,
+    error_of_call,
 )
+from .lookup import SCOPE, Lookup, scope_version
 
 __all__ = ["SpanListener"]
 
 _log = logging.getLogger(__name__)
-_PATIENCE = 0.5  # seconds between two looks for a provider that is not there: each look reads the environment
 
 
 @dataclass(slots=True, eq=False)
@@ -100,10 +100,7 @@ class SpanListener:
     def __init__(
         self, tracer_provider: TracerProvider | None = None, *, now: Callable[[], float] = time.monotonic
     ) -> None:
-        self._provider = tracer_provider
-        self._now = now
-        self._ask_again_at = 0.0
-        self._resolved: tuple[TracerProvider | None, Tracer | None] = (None, None)
+        self._lookup = Lookup(tracer_provider, trace.get_tracer_provider, _tracer_of, now=now)
         # For each circuit that is not closed, the span that saw it open: as many as there are circuits.
         self._openers: dict[str, SpanContext] = {}
 
@@ -114,7 +111,7 @@ class SpanListener:
         is not sampled. Such a call need not send its events here, except `BreakerTransition`s.
         """
         try:
-            if self._tracer() is None:  # first, because it is the commonest reason
+            if self._lookup.look() is None:  # first, because it is the commonest reason
                 return False
             parent = trace.get_current_span().get_span_context()
         except Exception as error:  # noqa: BLE001 - a provider is anybody's code, and the call goes on
@@ -164,19 +161,6 @@ class SpanListener:
         else:
             _tell(run, event)
 
-    def _tracer(self) -> Tracer | None:
-        now = self._now()
-        if now < self._ask_again_at:
-            return None
-        provider = trace.get_tracer_provider() if self._provider is None else self._provider
-        known, tracer = self._resolved
-        if provider is not known:
-            tracer = _tracer_of(provider)
-            self._resolved = (provider, tracer)
-        if tracer is None:
-            self._ask_again_at = now + _PATIENCE
-        return tracer
-
     def _run(self, call: int | None = None) -> _Run | None:
         """The open run of a call, or the innermost one."""
         for run in reversed(_runs.get()):
@@ -185,7 +169,7 @@ class SpanListener:
         return None
 
     def _start_run(self, event: CallStarted) -> None:
-        tracer = self._tracer() if self.active() else None
+        tracer = self._lookup.made if self.active() else None
         if tracer is None:
             return
         span = tracer.start_span(f"failover {event.policy}", kind=SpanKind.INTERNAL, attributes=at_start(event))
@@ -253,16 +237,8 @@ def _tracer_of(provider: TracerProvider) -> Tracer | None:
     # The API's proxy stands for "nobody has configured one yet".
     if isinstance(provider, (trace.ProxyTracerProvider, trace.NoOpTracerProvider)):
         return None
-    tracer = provider.get_tracer("failover", _version())
+    tracer = provider.get_tracer(SCOPE, scope_version())
     return None if isinstance(tracer, trace.NoOpTracer) else tracer  # no-op: OTEL_SDK_DISABLED
-
-
-@functools.cache
-def _version() -> str | None:
-    try:
-        return importlib.metadata.version("anthropic-failover")
-    except importlib.metadata.PackageNotFoundError:  # a copied folder is not an installed distribution
-        return None
 
 
 def _leave_attempt(run: _Run) -> None:
@@ -282,8 +258,7 @@ def _end_attempt(run: _Run, event: AttemptFinished | None) -> None:
     if event is None:
         span.end()
         return
-    failed = event.error_type is not None or event.verdict in {"failure", "open"}
-    _end(span, at_attempt_end(event), event.error_type, failed)
+    _end(span, at_attempt_end(event), error_of_attempt(event))
 
 
 def _end_run(run: _Run, event: CallFinished) -> None:
@@ -292,14 +267,13 @@ def _end_run(run: _Run, event: CallFinished) -> None:
     try:
         _end_attempt(run, None)
     finally:
-        failed = event.outcome in {"exhausted", "refused", "failed", "interrupted"}
-        _end(run.span, at_end(event), event.error_type, failed)
+        _end(run.span, at_end(event), error_of_call(event))
 
 
-def _end(span: Span, attributes: Attributes, error_type: str | None, failed: bool) -> None:
+def _end(span: Span, attributes: Attributes, error_type: str | None) -> None:
     try:
-        if failed:
-            attributes["error.type"] = error_type or "_OTHER"  # the conventions' word for an unknown one
+        if error_type is not None:
+            attributes["error.type"] = error_type
             span.set_status(StatusCode.ERROR)
         span.set_attributes(attributes)
     finally:

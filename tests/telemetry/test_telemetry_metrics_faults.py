@@ -12,6 +12,7 @@ import textwrap
 import pytest
 import telemetry_stories as stories
 from elsewhere import ends, together
+from opentelemetry import context as otel_context
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics._internal import aggregation
@@ -84,6 +85,17 @@ class TestABrokenMeter:
         caplog.set_level(logging.DEBUG, "failover")
         tell(MetricListener("default", provider), stories.started(), END, stories.started(2))
         assert {(record.levelname, record.getMessage()) for record in caplog.records} == {("DEBUG", said)}
+
+    def test_is_no_worse_than_a_context_that_cannot_be_read(self, monkeypatch, caplog):
+        caplog.set_level(logging.DEBUG, "failover")
+
+        def unreadable():
+            raise LookupError("no context today")
+
+        listener = Meters().listener()
+        monkeypatch.setattr(otel_context, "get_current", unreadable)
+        listener(END)
+        assert [record.getMessage() for record in caplog.records] == ["CallFinished not measured: LookupError"]
 
     def test_takes_nothing_of_what_others_measure(self):
         class OneIsBroken(MeterProvider):

@@ -29,10 +29,7 @@ def watching(meters, policy="default", **states):
 
 
 def guarded(meters, name="default"):
-    listener = meters.listener(name)
-    guard = Failover(Policy(version=1, name=name), listeners=[listener])
-    listener.watch(guard.board)
-    return guard
+    return Failover(Policy(version=1, name=name), meter_provider=meters.provider)
 
 
 class TestOneCircuit:

@@ -18,7 +18,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from telemetry_recorder import parent_that_is, provider_with
 
 from failover.telemetry import SpanListener
-from failover.telemetry.spans import _runs, _version
+from failover.telemetry.lookup import scope_version
+from failover.telemetry.spans import _runs
 
 EVERY_STORY = [event for call, story in enumerate(stories.ALL, 1) for event in story(call)]
 
@@ -124,9 +125,9 @@ def test_a_copied_folder_has_a_scope_without_version(telemetry, monkeypatch):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    _version.cache_clear()
+    scope_version.cache_clear()
     telemetry.tell(stories.primary())
-    _version.cache_clear()
+    scope_version.cache_clear()
 
     assert [span.instrumentation_scope.version for span in telemetry.spans()] == ["", ""]
 
