@@ -170,9 +170,11 @@ class _Teller:
     def _pair(self, key: str, value: Any) -> str:
         if key == "anthropic.request.id":
             return f"request {self._requests[value]}"
+        if key.endswith("request_ids"):
+            value = [f"request {self._requests[item]}" for item in value]
         shown = " + ".join(map(str, value)) if isinstance(value, list) else str(value)
         if isinstance(value, float):
-            shown = f"{value:.6g} s"
+            shown = f"{value:.3g} s"
         return f"{_SHORT.get(key) or key.removeprefix('failover.').removeprefix('breaker.')} {shown}"
 
 
@@ -182,7 +184,8 @@ _SHORT = {
     "failover.attempt.reason": "as",
     "failover.breaker.name": "circuit",
     "failover.breaker.open_for": "for",
-    "failover.breaker.state": "circuit",
+    "failover.discarded.input_tokens": "discarded in",
+    "failover.discarded.output_tokens": "out",
     "failover.model.requested": "asked for",
     "failover.model.served": "served by",
     "failover.models.skipped": "skipped",
@@ -205,7 +208,8 @@ _FIRST = (
 _LAST = ("http.response.status_code", "error.type", "anthropic.request.id")
 _UNTOLD = {"failover.policy.name", "failover.policy.digest", "failover.stream.first_content", "failover.attempts"}
 """What is the same everywhere, differs from run to run, or can be counted in the text."""
-_BORING = {"failover.sdk_retries_taken": 0, "failover.wait.total": 0.0}
+_ORDINARY = {"failover.sdk_retries_taken": 0, "failover.wait.total": 0.0, "failover.breaker.state": "closed"}
+"""Values that go without saying."""
 
 
 def _order(key: str) -> tuple[int, str]:
@@ -216,7 +220,7 @@ def _order(key: str) -> tuple[int, str]:
 
 def _tells(key: str, attributes: Mapping[str, Any]) -> bool:
     """Whether an attribute is for the text: the SDK's own are not, but for how the call ended."""
-    if key in _UNTOLD or _BORING.get(key) == attributes[key]:
+    if key in _UNTOLD or _ORDINARY.get(key) == attributes[key]:
         return False
     if key in {"failover.model", "failover.breaker.name"}:  # an attempt is named after its model
         return "failover.attempt.number" not in attributes

@@ -15,7 +15,19 @@ LAYERS = (
     ("errors", "events", "clock", "document"),
     ("policy",),
     ("engine",),
-    ("bulkheads", "circuits", "journal", "read_limit", "recording", "sdk", "status_page", "stream", "telemetry", "time_outs", "holding"),
+    (
+        "bulkheads",
+        "circuits",
+        "journal",
+        "read_limit",
+        "recording",
+        "sdk",
+        "status_page",
+        "stream",
+        "telemetry",
+        "time_outs",
+        "holding",
+    ),
     ("edge", "opened", "partial", "request", "tracing"),
     ("discarded", "judging", "named"),
     ("ladders",),
@@ -25,6 +37,7 @@ LAYERS = (
     ("middleware",),
     ("__init__",),
     ("testing",),
+    ("report",),
     ("cli",),
 )
 """From the lowest to the highest: a part may import from lower layers and from itself, not from its own layer."""

@@ -237,6 +237,9 @@ class TestARefusal:
             failover.tracing.setup("http://me:canary@collector:port")
         assert "canary" not in str(raised.value)
         assert "***@collector:port" in str(raised.value)
+        failover.tracing.setup("http://me:canary@127.0.0.1:9")
+        with pytest.raises(FailoverError, match=r"already, with otlp='http://\*\*\*@127.0.0.1:9'"):
+            failover.tracing.setup()
 
     @pytest.mark.parametrize(
         ("name", "value", "known"),
@@ -252,11 +255,21 @@ class TestARefusal:
         with pytest.raises(FailoverError, match=f"^{name}: '.*' is not known here: {known} are$"):
             failover.tracing.setup()
 
-    def test_of_numbers_that_do_not_fit_names_the_variables(self, monkeypatch):
-        monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "5")
-        monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "6")
-        with pytest.raises(FailoverError, match=r"OTEL_BSP_\* do not fit together: max_export_batch_size"):
+    @pytest.mark.parametrize(
+        ("variables", "said"),
+        [
+            ({"OTEL_BSP_MAX_QUEUE_SIZE": "5", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "6"}, "max_export_batch_size must be"),
+            ({"OTEL_BSP_SCHEDULE_DELAY": "0"}, "schedule_delay_millis must be positive"),
+            ({"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "many"}, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be"),
+        ],
+    )
+    def test_of_numbers_that_opentelemetry_refuses_says_why(self, monkeypatch, variables, said):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        before = threading.active_count()
+        with pytest.raises(FailoverError, match=f"^OpenTelemetry cannot use its variables: {said}"):
             failover.tracing.setup(NOBODY)
+        assert threading.active_count() == before
 
     @pytest.mark.parametrize("service", ["", " "])
     def test_of_an_empty_name(self, service):
@@ -286,6 +299,16 @@ class TestARefusal:
         with pytest.raises(FailoverError, match=r"uses it as it is.*add_span_processor\(BatchSpanProcessor\("):
             failover.tracing.setup(NOBODY)
         assert trace.get_tracer_provider() is own
+
+    def test_to_replace_one_that_was_set_meanwhile(self, monkeypatch):
+        own = TracerProvider(shutdown_on_exit=False)
+        set_provider = trace.set_tracer_provider
+        monkeypatch.setattr(trace, "set_tracer_provider", lambda _: set_provider(own))
+        before = threading.active_count()
+        with pytest.raises(FailoverError, match="has a tracer provider already"):
+            failover.tracing.setup(NOBODY)
+        assert trace.get_tracer_provider() is own
+        assert threading.active_count() == before
 
 
 def delivery():
