@@ -9,9 +9,11 @@ import sys
 
 import anthropic
 import pytest
+from jaeger.jaeger_build import JAEGER
 
 import failover
 from failover import Policy, PolicyError, parse_policy
+from failover.cli.app import app
 from failover.policy import Retry
 from failover.testing import FakeClaude
 
@@ -89,7 +91,13 @@ def _without_numbers(line):
 
 @pytest.mark.parametrize("text", blocks("bash"))
 def test_a_command_exists(text):
-    targets = set(re.findall(r"^(\w+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    known = {"make": targets, "failover": {command.callback.__name__ for command in app.registered_commands}}
     for line in text.splitlines():
-        words = line.partition("#")[0].split()
-        assert (words[0] == "make" and words[1] in targets) or words == ["pip", "install", "anthropic-failover"]
+        program, *words = line.partition("#")[0].split()
+        if program == "docker":
+            assert words[-1] == f"jaegertracing/jaeger:{JAEGER}"
+        elif program == "pip":
+            assert words == ["install", "anthropic-failover"]
+        else:
+            assert words[0] in known[program]
