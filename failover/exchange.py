@@ -29,6 +29,7 @@ from .request.cargo import Cargo, Fitted, sent_by_a_thread
 from .request.threads import Mark, Replay, marked
 from .sdk import (
     NO_RETRY_HEADER,
+    UNREAD_HEADER,
     as_plain,
     base_url_of,
     client_of,
@@ -185,7 +186,16 @@ class Exchange:
         """A tiny request that asks whether a model answers: nothing of the caller's but its headers."""
         self.client = self._named.get(ping.candidate.client)
         body = {"model": ping.candidate.rung.model, "max_tokens": 1, "messages": [{"role": "user", "content": "ping"}]}
-        return with_options(self.request, {"json_data": body, "timeout": httpx2.Timeout(ping.seconds)}, stream=False)
+        own = self._timeout_of_whoever_sends()
+        timeout = httpx2.Timeout(ping.seconds) if own is None else no_longer(own, ping.seconds)
+        headers = {**dict(self.request.options.headers or {}), **UNREAD_HEADER}
+        changes: dict[str, Any] = {"json_data": body, "timeout": timeout, "headers": headers}
+        return with_options(self.request, changes, stream=False)
+
+    def over_in(self, seconds: float) -> Callable[[], bool]:
+        """What tells whether so many seconds from now are over."""
+        now, until = self._now, self._now() + seconds
+        return lambda: now() > until
 
     def pinged(self, ping: Ping, answer: Answer) -> None:
         """What came of it."""
@@ -342,8 +352,8 @@ class Exchange:
         record(route)
         return route
 
-    def _limited(self, seconds: float | None) -> httpx2.Timeout | None:
-        """The request's own time-outs, none longer than `seconds`; `None` when they are not known, or stay as they are."""
+    def _timeout_of_whoever_sends(self) -> httpx2.Timeout | None:
+        """The request's own time-outs, or those of the client that sends it; `None` when they are not known."""
         given: Any = self.request.options.timeout
         if isinstance(given, anthropic.NotGiven) or (self.client is not None and given == anthropic.DEFAULT_TIMEOUT):
             # The SDK's own is in a request for which nobody chose any: then the client that sends it has the word.
@@ -351,6 +361,13 @@ class Exchange:
             if client is None:
                 return None
             given = client.timeout
-        own = self._own_timeout = given if isinstance(given, httpx2.Timeout) else httpx2.Timeout(given)
+        return given if isinstance(given, httpx2.Timeout) else httpx2.Timeout(given)
+
+    def _limited(self, seconds: float | None) -> httpx2.Timeout | None:
+        """The request's own time-outs, none longer than `seconds`; `None` when they are not known, or stay as they are."""
+        own = self._timeout_of_whoever_sends()
+        if own is None:
+            return None
+        self._own_timeout = own
         limited = own if seconds is None else no_longer(own, seconds)
         return None if limited == (own if self.client is None else self.request.options.timeout) else limited

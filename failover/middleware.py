@@ -25,12 +25,13 @@ from .events import Event
 from .exchange import Exchange
 from .ladders import Ladders
 from .named import NamedClients
+from .pinging import ping, ping_async
 from .policy import Policy, default_policy, load_policy
 from .request.body import guarded_body, is_bound_to_its_model
 from .request.cargo import sent_by_a_thread
 from .request.threads import Replay
 from .sdk import count_tokens, count_tokens_async, is_client, kind_of, middleware_of
-from .sending import ping, ping_async, send, send_async
+from .sending import send, send_async
 from .telemetry import MeterProvider, TracerProvider
 from .telling import JournalOption, telling
 
@@ -194,7 +195,7 @@ class Failover(Middleware):
                 tokens = count_tokens(exchange.counting(rung), asked, exchange.request, action.seconds)
                 cargo.counted(rung, tokens)
             elif isinstance(action, Ping):
-                exchange.pinged(action, ping(exchange, exchange.pinging(action), call_next))
+                exchange.pinged(action, ping(exchange, action, call_next))
             elif isinstance(action, (Begun, Finish)):
                 return action
             else:
@@ -216,7 +217,7 @@ class Failover(Middleware):
                 tokens = await count_tokens_async(exchange.counting(rung), asked, exchange.request, action.seconds)
                 cargo.counted(rung, tokens)
             elif isinstance(action, Ping):
-                exchange.pinged(action, await ping_async(exchange, exchange.pinging(action), call_next))
+                exchange.pinged(action, await ping_async(exchange, action, call_next))
             elif isinstance(action, (Begun, Finish)):
                 return action
             else:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_RETRY_HEADER",
+    "UNREAD_HEADER",
     "UPSTREAM_ERRORS",
     "ResponseWrapper",
     "as_plain",
@@ -53,6 +54,9 @@ ResponseWrapper = APIResponse[Any] | AsyncAPIResponse[Any]
 
 UPSTREAM_ERRORS = (anthropic.APIConnectionError, anthropic.APIStatusError)
 """What says of an upstream that it failed, and not of the program."""
+
+UNREAD_HEADER = {"X-Stainless-Raw-Response": "stream"}
+"""A request header by which the SDK leaves the body of an answer to whoever asked, as in `with_streaming_response`."""
 
 NO_RETRY_HEADER = {"x-should-retry": "false"}
 """A response header that the SDK's own retry loop obeys before it looks at the status."""

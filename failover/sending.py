@@ -17,7 +17,7 @@ from .exchange import Answer, Exchange
 from .opened import AsyncOpened, SyncOpened
 from .sdk import UPSTREAM_ERRORS, is_answer
 
-__all__ = ["ping", "ping_async", "send", "send_async"]
+__all__ = ["malformed", "refuse_another_kind", "send", "send_async", "what_broke"]
 
 _NOT_PARSED = (str, bytes, httpx2.Response)
 _NO_CONTENT = 204
@@ -45,7 +45,7 @@ def send(exchange: Exchange, request: APIRequest, call_next: CallNext) -> Answer
                 response = exchange.as_asked(response)
             _refuse_no_message(exchange.request, http, response.parse())
     except Exception as error:  # noqa: BLE001 - sorted out there
-        return _what_broke(http, error) or response
+        return what_broke(http, error) or response
     return response
 
 
@@ -71,47 +71,8 @@ async def send_async(exchange: Exchange, request: APIRequest, call_next: AsyncCa
                 response = exchange.as_asked(response)
             _refuse_no_message(exchange.request, http, await response.parse())
     except Exception as error:  # noqa: BLE001 - sorted out there
-        return _what_broke(http, error) or response
+        return what_broke(http, error) or response
     return response
-
-
-def ping(exchange: Exchange, request: APIRequest, call_next: CallNext) -> Answer:
-    """Send a tiny request with a sync client, and read what comes back."""
-    try:
-        response = (exchange.client.send if exchange.client is not None else call_next)(request)
-    except UPSTREAM_ERRORS as error:
-        return error
-    if isinstance(response, APIResponse):
-        http = response.http_response
-        try:
-            http.read()
-            _refuse_no_pong(http)
-        except Exception as error:  # noqa: BLE001 - sorted out there
-            return _what_broke(http, error) or response
-    return response
-
-
-async def ping_async(exchange: Exchange, request: APIRequest, call_next: AsyncCallNext) -> Answer:
-    """Send a tiny request with an async client, and read what comes back."""
-    try:
-        response = await (exchange.client.send_async if exchange.client is not None else call_next)(request)
-    except UPSTREAM_ERRORS as error:
-        return error
-    if isinstance(response, AsyncAPIResponse):
-        http = response.http_response
-        try:
-            await http.aread()
-            _refuse_no_pong(http)
-        except Exception as error:  # noqa: BLE001 - sorted out there
-            return _what_broke(http, error) or response
-    return response
-
-
-def _refuse_no_pong(http: httpx2.Response) -> None:
-    """Raise if the answer to a tiny request is no message."""
-    if is_answer(http):
-        parsed = http.json()
-        _refuse_another_kind(http, parsed.get("type") if isinstance(parsed, dict) else None)
 
 
 def _is_left_to_the_caller(request: APIRequest, http: httpx2.Response) -> bool:
@@ -133,18 +94,19 @@ def _refuse_no_message(request: APIRequest, http: httpx2.Response, parsed: objec
     if request.cast_to in _NOT_PARSED:
         return
     if request.stream:
-        raise _malformed(http)
-    _refuse_another_kind(http, parsed.get("type") if isinstance(parsed, dict) else getattr(parsed, "type", None))
+        raise malformed(http)
+    refuse_another_kind(http, parsed.get("type") if isinstance(parsed, dict) else getattr(parsed, "type", None))
 
 
-def _refuse_another_kind(http: httpx2.Response, kind: object) -> None:
+def refuse_another_kind(http: httpx2.Response, kind: object) -> None:
+    """Raise if the `type` of a body that has been read says that it is no message."""
     if kind == "error":
         raise anthropic.APIStatusError(f"An error with status {http.status_code}", response=http, body=http.json())
     if kind != "message":
-        raise _malformed(http)
+        raise malformed(http)
 
 
-def _what_broke(http: httpx2.Response, error: Exception) -> Exception | None:
+def what_broke(http: httpx2.Response, error: Exception) -> Exception | None:
     """What an error in reading or parsing a body says of the upstream; `None` if it is the content's or caller's own.
 
     A schema that a well-formed message does not fit is the program's business, and the SDK raises it again.
@@ -154,14 +116,15 @@ def _what_broke(http: httpx2.Response, error: Exception) -> Exception | None:
     elif isinstance(error, httpx2.HTTPError):
         broken = anthropic.APIConnectionError(request=http.request)
     elif isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
-        broken = _malformed(http)
+        broken = malformed(http)
     else:
         return error if isinstance(error, (anthropic.APIResponseValidationError, anthropic.APIStatusError)) else None
     broken.__cause__ = error
     return broken
 
 
-def _malformed(http: httpx2.Response) -> anthropic.APIResponseValidationError:
+def malformed(http: httpx2.Response) -> anthropic.APIResponseValidationError:
+    """What says of an answer that it is none."""
     return anthropic.APIResponseValidationError(
         http, None, message="The body of the answer is not the JSON object that it should be."
     )

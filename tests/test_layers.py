@@ -33,7 +33,7 @@ LAYERS = (
     ("ladders",),
     ("exchange",),
     ("sending", "tail"),
-    ("body", "telling"),
+    ("body", "pinging", "telling"),
     ("middleware",),
     ("__init__",),
     ("testing",),

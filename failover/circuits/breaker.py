@@ -106,10 +106,10 @@ class Breaker:
         return self._keeper.circuit
 
     @property
-    def held(self) -> bool:
-        """Whether it is open for another reason than failures: by hand, for a model that is gone, or as the server asked."""
-        held = self._state == "open" and self._reason in _NOT_FOR_A_LAST_RESORT
-        return held and self._now() < self._open_until
+    def held(self) -> str | None:
+        """Why it is open, if not for failures: `isolated` by hand, `unavailable`, or `retry_after`, as the server asked."""
+        held = self._state == "open" and self._reason in _NOT_FOR_A_LAST_RESORT and self._now() < self._open_until
+        return self._reason if held else None
 
     @property
     def idle(self) -> bool:

@@ -22,6 +22,7 @@ from .monitor import Monitor
 __all__ = ["Incidents"]
 
 _FOREVER = float("inf")
+_NOT_THERE = frozenset({"isolated", "unavailable"})  # why a circuit is open of which nobody expects an answer
 _LEASE = 3  # times a probe's time-out, which bounds each phase of a request, and not all of it
 _QUIET = 900.0  # seconds without a call, after which older failures tell nothing; where the policy does not say
 
@@ -211,7 +212,7 @@ class Incidents:
         if now - self._answered_at.get(client, -_FOREVER) < self._rules.probe.every:
             return  # callers of other ladders are being served
         failing = {circuit.name for circuit in trouble.circuits.values() if circuit.state != "closed"}
-        names = {circuit.name for circuit in circuits if circuit.name in failing or not circuit.held}
+        names = {circuit.name for circuit in circuits if circuit.name in failing or circuit.held not in _NOT_THERE}
         if len(names) >= enough and names <= failing:
             self._start_needs_lock(client, trouble, "models", now)
 

@@ -55,8 +55,8 @@ class Circuit(Protocol):
         """As of the last call that asked."""
 
     @property
-    def held(self) -> bool:
-        """Whether it is open for another reason than failures: by hand, for a model that is gone, or as the server asked."""
+    def held(self) -> str | None:
+        """Why it is open, if not for failures: `isolated` by hand, `unavailable`, or `retry_after`, as the server asked."""
 
     def wake(self) -> None:
         """Let a probe through now, if it is open for its failures."""
