@@ -9,12 +9,16 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .request.size import tokens_of_content
-from .stream.message import collect
+from .request.size import tokens_of_text
+from .stream.message import parsed
 from .stream.sse import data_of
 
 __all__ = ["Discarded", "discarded"]
 
+_WRITTEN = ("text", "thinking", "partial_json")
+"""What the deltas of a block bring: https://platform.claude.com/docs/en/build-with-claude/streaming#content-block-delta-types."""
+
+_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _SAMPLE = 256 * 1024
 """Bytes of events that are looked at; of a longer answer the rest is taken to be like them."""
 
@@ -52,16 +56,19 @@ def discarded(start: bytes, given: bytes | bytearray) -> Discarded:
 
 
 def _written(said: int, given: bytes | bytearray) -> int:
-    sample = given
-    if len(given) > _SAMPLE:
-        sample = given[: given.rfind(b"\n\n", 0, _SAMPLE) + 2]
-    if not sample:
-        return said
+    sample = _whole_events(bytes(given[:_SAMPLE]))
     try:
-        estimated = tokens_of_content(collect(bytes(sample)).message["content"])
-    except ValueError:
+        deltas = [event.get("delta") for event in parsed(sample) if event.get("type") == "content_block_delta"]
+    except (ValueError, RecursionError):
         return said
-    return max(said, int(estimated * len(given) / len(sample)))
+    pieces = [delta.get(field) for delta in deltas if isinstance(delta, dict) for field in _WRITTEN]
+    text = "".join(piece for piece in pieces if isinstance(piece, str))
+    return max(said, int(tokens_of_text(text) * len(given) / len(sample))) if text else said
+
+
+def _whole_events(events: bytes) -> bytes:
+    """Up to the last empty line, however lines end."""
+    return events[: max((events.rfind(end) + len(end) for end in _ENDS if end in events), default=0)]
 
 
 def _count(usage: Any, name: str) -> int | None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from annotated_types import Ge
 from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import Self
 
-from failover.document import refuse
+from failover.document import Found, refuse
 from failover.document.units import Count, Off, Seconds
 
 from . import checks
 from .part import Part
 
-__all__ = ["IncidentProbe", "IncidentRules", "StatusPage"]
+__all__ = ["IncidentProbe", "IncidentRules", "StatusPage", "unreachable_models"]
 
 
 def _is_a_page(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        well = parts.scheme in {"http", "https"} and bool(parts.hostname) and not re.search(r"\s", url)
+    except ValueError:  # half an IPv6 address, for example
+        well = False
+    if not well:
         raise ValueError(f"{url!r} is no address of a page: write one that begins with https://")
     return url
 
@@ -66,4 +72,24 @@ class IncidentRules(Part):
     def _something_begins_it(self) -> Self:
         if self.after is None and self.models is None:
             raise ValueError("both signs are off, so no incident could ever begin: set `after` or `models`")
+        if self.after is None and self.of_at_least != type(self).model_fields["of_at_least"].default:
+            raise ValueError("with `after: off` no failures are counted: remove `of_at_least`")
         return self
+
+
+def unreachable_models(rules: IncidentRules | None, ladders: Sequence[Any], own_client: str) -> Found:
+    """More models than any call asks on one client: a sign that can never be seen."""
+    if rules is None or rules.models is None or "models" not in rules.model_fields_set:
+        return
+    most = max((_models_of_one_client(ladder, own_client) for ladder in ladders), default=1)
+    if rules.models > most:
+        why = f"no call asks {rules.models} models on one client (at most {most}), so this sign can never be seen"
+        yield ("incident", "models"), f"{why}: write a smaller number, `off`, or longer ladders"
+
+
+def _models_of_one_client(ladder: Any, own_client: str) -> int:
+    """The most that a call goes down to on any one client; the requested model may be none of the rungs."""
+    asked: dict[str, set[str]] = {own_client: {ladder.match}}
+    for rung in ladder.rungs:
+        asked.setdefault(rung.client, set()).add(rung.model)
+    return max(len(models) for models in asked.values())

@@ -26,7 +26,7 @@ from failover.document.words import shown
 from . import checks
 from .checks import ERROR_TYPES
 from .fitting import Bulkhead, Fit, FitOrWord, Multiple
-from .incident import IncidentProbe, IncidentRules, StatusPage
+from .incident import IncidentProbe, IncidentRules, StatusPage, unreachable_models
 from .part import Part
 from .retry import Backoff, Retry, RetryAfter, RetryBudget
 from .shrinking import Shrink
@@ -308,6 +308,7 @@ class Policy(Part):
     @model_validator(mode="after")
     def _every_rule_can_fire(self) -> Self:
         refuse(checks.contradicting_limits([ladder.rungs for ladder in self.ladders]))
+        refuse(unreachable_models(self.incident, self.ladders, OWN_CLIENT))
         for rule in (self.shrink, *(rung.shrink for ladder in self.ladders for rung in ladder.rungs)):
             if rule is not None:
                 refuse(
