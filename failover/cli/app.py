@@ -10,6 +10,8 @@ import typer
 from .check import check
 from .demo.command import demo
 from .models import models
+from .report import report
+from .tail import tail
 
 __all__ = ["app"]
 
@@ -22,6 +24,8 @@ app = typer.Typer(
 app.command(short_help="See an outage of one model, with and without failover.")(demo)
 app.command(short_help="Check policies, and print every problem of each.")(check)
 app.command(short_help="Show what is known of each model, and ask the API what it says.")(models)
+app.command(short_help="Tell what happened, by a journal: outages, their cost, a text for support.")(report)
+app.command(short_help="Follow a journal: one line for each entry as it comes.")(tail)
 
 
 def _show_version(asked: bool) -> None:

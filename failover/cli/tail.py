@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from failover.document.files import printable
+from failover.errors import FailoverError
 from failover.journal import Entry, JournalError
 from failover.report.follow import Follower
 from failover.report.line import Line, line
@@ -45,6 +46,9 @@ def tail(
     Exit code 130: ended by Ctrl-C; 2: wrong use, or a file that is no journal.
     """
     start = None if since is None else moment("--since", since, time.time())
+    if not journal.absolute().parent.is_dir():
+        name = printable(str(journal))
+        raise FailoverError(f"{name}: its folder does not exist, so no journal can come to be there; check the path")
     follow(journal, start, show=_show_on(terminal()), tell=_tell, pause=lambda: time.sleep(_PAUSE))
 
 

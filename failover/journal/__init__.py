@@ -5,7 +5,7 @@ from __future__ import annotations
 from .entry import Entry, Kind
 from .journal import Journal
 from .listener import JournalListener
-from .read import read
+from .reading import read
 from .trouble import JournalError
 
 __all__ = ["Entry", "Journal", "JournalError", "JournalListener", "Kind", "read"]

@@ -22,6 +22,11 @@ __all__ = ["is_journal", "look_into", "refuse_what_is_no_file"]
 
 Found = TypeVar("Found")
 
+# One statement, for another process may be making the journal right now.
+_WHAT_IT_SAYS = (
+    "SELECT application_id, user_version, made"
+    " FROM pragma_application_id, pragma_user_version, (SELECT count(*) AS made FROM sqlite_master)"
+)
 _SMALLEST = 512  # bytes; SQLite takes a file of one byte for an empty one
 
 
@@ -86,10 +91,18 @@ def _at_rest(path: str) -> tuple[int, int, int] | None:
     real = os.path.realpath(path)
     try:
         found = Path(real).stat()
-        log = Path(f"{real}-wal").stat().st_size if Path(f"{real}-wal").exists() else 0
     except OSError:
         return None
-    return None if log else (found.st_ino, found.st_size, found.st_mtime_ns)
+    if _size(f"{real}-wal") or _size(f"{real}-journal"):
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0
 
 
 def is_journal(connection: sqlite3.Connection, path: str) -> bool:
@@ -99,9 +112,7 @@ def is_journal(connection: sqlite3.Connection, path: str) -> bool:
         JournalError: it is another program's, damaged, or of a newer version.
         sqlite3.Error: it cannot be read.
     """
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (made,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    application, version, made = connection.execute(_WHAT_IT_SAYS).fetchone()
     if application == APPLICATION_ID:
         if version > VERSION:
             raise JournalError(path, "newer")

@@ -76,7 +76,7 @@ class Journal:
             now=now,
         )
         self._worker = Worker(Database(self.path, busy=pace.busy), make, capacity)
-        weakref.finalize(self, self._worker.leave).atexit = False  # then it is closed, not left
+        weakref.finalize(self, self._worker.leave)
 
     @classmethod
     def shared(cls, path: str | os.PathLike[str]) -> Journal:

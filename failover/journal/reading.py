@@ -33,7 +33,7 @@ def read(
 ) -> Iterator[tuple[int, Entry]]:
     """The entries of a journal with their numbers, in the order in which they were written.
 
-    Nothing is written, and nobody who writes is kept waiting. What is written meanwhile comes, too.
+    The file is not changed, and nobody who writes is kept waiting. What is written meanwhile comes, too.
 
     Args:
         path: of the file.
