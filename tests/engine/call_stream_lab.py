@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from call_lab import CallLab
 
-from failover.engine import Begun, Measure, Queue, Send, Wait, judge_stream, success
+from failover.engine import Begun, Measure, Ping, Queue, Send, Wait, judge_stream, success
 
 ENDS = {"cut": "connection_error", "stall": "client_timeout_error", "truncated": "stream_truncated"}
 ALWAYS = 100
@@ -37,7 +37,7 @@ class StreamLab(CallLab):
         words = ""
         for _ in range(ALWAYS):
             action = call.next()
-            if isinstance(action, (Wait, Queue, Measure)):
+            if isinstance(action, (Wait, Queue, Measure, Ping)):
                 story.append(self.pause(action))
             elif isinstance(action, Send):
                 model = action.candidate.rung.model
