@@ -69,7 +69,7 @@ def _journal(option: JournalOption) -> Journal | None:
         return None
     from .journal import Journal  # noqa: PLC0415 - most programs keep none, and need no database
 
-    return option if isinstance(option, Journal) else Journal(option)
+    return option if isinstance(option, Journal) else Journal.shared(option)
 
 
 def _keeping(journal: Journal | None, policy: str, trace_id: Callable[[], str | None]) -> Listener | None:

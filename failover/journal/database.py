@@ -168,7 +168,11 @@ class Database:
         if self._barred:
             raise JournalError(self._path, "forked")
         if self._connection is not None and self._opened != _identity(self._path):
-            self._close()  # somebody has moved or deleted it
+            # Somebody has moved or deleted it. What its log alone holds goes to where it is now: closing does not do that
+            # for a file that is not under its name.
+            with suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._close()
         if self._connection is None:
             self._connection = self._open()
             self._opened = _identity(self._path)

@@ -9,7 +9,8 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
 import pytest
-from report_lab import EVENING, OPUS, attempt, call, incident, night, one_night, outage, served
+from night_story import night
+from report_lab import EVENING, OPUS, attempt, call, incident, one_night, outage, served
 
 from failover.journal.entry import Entry
 from failover.report import in_html, report_of, sort_entries, ticket, timeline

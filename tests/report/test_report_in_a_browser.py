@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from report_lab import EVENING, HOUR, OLDER, OPUS, attempt, in_order, moved, night, outage
+from night_story import night
+from report_lab import EVENING, HOUR, OLDER, OPUS, attempt, in_order, moved, outage
 from test_report_html import EVIL, Seen, page
 
 from failover.report.svg import COLOURS

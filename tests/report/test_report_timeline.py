@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from report_lab import EVENING, HOUR, MINUTE, OLDER, OPUS, SONNET, attempt, incident, moved, night, outage, served
+from night_story import night
+from report_lab import EVENING, HOUR, MINUTE, OLDER, OPUS, SONNET, attempt, incident, moved, outage, served
 
 from failover.report import report_of, sort_entries, timeline
 from failover.report.timeline import MOST_LANES, Step, Timeline
