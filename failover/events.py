@@ -260,7 +260,7 @@ class StatusSeen:
 
 @dataclass(frozen=True, slots=True)
 class IncidentEnded:
-    """Enough probes were answered: calls go to the client's models again."""
+    """Enough probes were answered, or a model did that had not failed in it: calls go to the client's models again."""
 
     client: str
     seconds: float

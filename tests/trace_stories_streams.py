@@ -79,7 +79,7 @@ def continued(stage):
 @story("""
     anthropic.messages.create [CLIENT ERROR] error connection_error
       failover test [INTERNAL ERROR] outcome interrupted, asked for claude-haiku-5-5, error connection_error
-        try claude-haiku-5-5 [CLIENT ERROR] attempt 1, as primary, discarded in 44, out 20, stream.end cut, verdict failure, status 200, error connection_error, request 1
+        try claude-haiku-5-5 [CLIENT ERROR] attempt 1, as primary, discarded in 44, out 1, stream.end cut, verdict failure, status 200, error connection_error, request 1
         * stream.interrupted: model claude-haiku-5-5, stream.then raise, stream.why tool_use, error connection_error, request 1
     """)
 def not_continued(stage):

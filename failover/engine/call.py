@@ -205,13 +205,13 @@ class Call:
         """The attempt is over: tell its circuit, and let others have its turn."""
         candidate = self._current
         self._permit = None
-        permit.report(outcome, seconds=seconds, open_for=open_for)
-        self._admission.leave()
-        if self._incidents is not None and candidate is not None:
+        if self._incidents is not None and candidate is not None:  # first: whoever finds the circuit open must find why
             if outcome.counts == "success":
                 self._incidents.answered(candidate.client, candidate.circuit)
             elif outcome.counts == "failure" or (outcome.counts == "open" and outcome.kind != "model_unavailable"):
                 self._incidents.failed(candidate.client, candidate.rung.model, candidate.circuit, outcome)
+        permit.report(outcome, seconds=seconds, open_for=open_for)
+        self._admission.leave()
 
     def hold_turn(self) -> Ticket | None:
         """What the attempt holds of the bulkheads, for an answer that is over later than this call; release it then."""

@@ -17,7 +17,7 @@ _log = logging.getLogger("failover")
 def incident_started(event: IncidentStarted) -> None:
     """No model of a client answers."""
     _log.error(
-        "platform incident: no model of client %s has answered for %.0f s: %d failures of %s (%s); calls are not sent "
+        "platform incident: no model of client %s answers, for %.0f s now: %d failures of %s (%s); calls are not sent "
         "until a probe is answered",
         event.client,
         event.failing_for,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from call_incident_lab import HOUR, down, in_incident, platform, short
-from call_lab import ONE, judged
+from call_lab import ONE, LabCargo, judged
 
-from failover.engine import Queue, Send, Wait
+from failover.engine import Call, Queue, Send, Wait
 from failover.events import Waiting
 
 
@@ -64,3 +64,20 @@ def test_a_place_in_line_is_not_asked_for_while_it_lasts():
         lab.occupy(model, 1000)
     assert lab.tell(down("ab")) == "refused"
     assert all(limit.waiting == 0 for limit in lab.bulkheads.limits())
+
+
+def test_a_call_that_comes_just_as_the_last_circuit_opens_is_held_back_with_the_others():
+    """Another thread may look at any moment: who finds a circuit open finds its failure told as well."""
+    lab = platform()
+    call, meanwhile = lab.begin(), []
+
+    def look(event):
+        lab.events.append(event)
+        meanwhile.append(Call(lab.plan, lab.services, LabCargo()).next())
+
+    lab.breaker("b")._emit = look
+    for model in "ab":
+        call.next()
+        call.report(judged("529", model))
+    assert [type(action) for action in meanwhile] == [Wait]
+    assert meanwhile[0].cause == "incident"

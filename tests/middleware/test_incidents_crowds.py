@@ -13,7 +13,7 @@ import anthropic
 import httpx2
 import pytest
 from elsewhere import LONG, passes_in_a_child, together
-from incident_places import FAILING, Listening, begin, due, incident_policy, pings, probed, until
+from incident_places import Listening, begin, due, incident_policy, pings, probed, until
 from sdk_callers import CALL, FIRST, SECOND, Watcher, make_client, refuse, reply, trip
 
 import failover
@@ -138,8 +138,7 @@ def test_thirty_two_threads_through_an_outage_that_comes_and_goes(monkeypatch):
 
 def test_two_event_loops_and_their_tasks_in_one_incident(monkeypatch):
     platform, told = Platform(), Listening()
-    patient = {**FAILING, "passes": 3, "between_passes": {"first": "50ms", "max": "100ms"}}
-    guard = failover.Failover(incident_policy("wait", probe=QUICK, retry=patient), listeners=[told])
+    guard = failover.Failover(incident_policy("wait", probe=QUICK), listeners=[told])
     turns = Turns(guard, monkeypatch)
     platform.down.set()
 

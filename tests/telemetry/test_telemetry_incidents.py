@@ -28,7 +28,7 @@ ENDED = IncidentEnded("default", 1834.2, (OPUS, SONNET), 61, 17)
 STARTED_LINE = (
     "ERROR",
     (
-        f"platform incident: no model of client default has answered for 12 s: 9 failures of {OPUS}, {SONNET} "
+        f"platform incident: no model of client default answers, for 12 s now: 9 failures of {OPUS}, {SONNET} "
         "(overloaded_error, api_error, request id req_first, req_last); calls are not sent until a probe is answered"
     ),
 )
