@@ -13,7 +13,7 @@ import failover
 ROOT = Path(failover.__file__).parent
 LAYERS = (
     ("errors", "events", "clock", "document"),
-    ("policy",),
+    ("policy", "switches"),
     ("engine",),
     (
         "bulkheads",

@@ -17,12 +17,12 @@ from failover.events import (
     ModelSkipped,
     StatusSeen,
 )
+from failover.switches import Switches
 
 from .entry import Entry, Kind
 from .journal import Journal
 from .processes import process_name
 from .served import Served
-from .switches import Switches
 
 __all__ = ["JournalListener"]
 

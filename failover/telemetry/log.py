@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextvars import ContextVar
-from typing import Any, TypeAlias
+from typing import Any
 
 from failover.events import (
     AttemptFinished,
@@ -27,6 +26,7 @@ from failover.events import (
     StatusSeen,
     StreamInterrupted,
 )
+from failover.switches import Switches
 
 from .log_details import details
 from .log_incidents import incident_ended, incident_probed, incident_started, status_seen
@@ -41,12 +41,7 @@ _LOST = {
     "refused": "nothing was sent for",
 }
 _REFUSED = {"bulkhead_full": "no turn came in time", "platform_incident": "a platform incident"}
-_Cause: TypeAlias = AttemptFinished | ModelSkipped
-
-# Why the call of this context may be about to try another model. One event for each context, kept until the next one,
-# and not one for each call: the end of a call is not always told. That is enough, because no other call can come
-# between a cause and the attempt that it leads to.
-_cause: ContextVar[_Cause | None] = ContextVar("failover_log_cause", default=None)
+_switches = Switches()  # of all calls of the process: no two have one number
 
 
 class LogListener:
@@ -85,23 +80,12 @@ class LogListener:
 
 def _ended(event: AttemptFinished) -> None:
     if event.verdict != "success":
-        _cause.set(event)
-
-
-def _cause_of(call: int) -> _Cause | None:
-    cause = _cause.get()
-    return cause if cause is not None and cause.call == call else None
-
-
-def _skipped(event: ModelSkipped) -> None:
-    # A failure in this very call explains more than the skip that came after it.
-    if not isinstance(_cause_of(event.call), AttemptFinished):
-        _cause.set(event)
+        _switches.failed(event)
 
 
 def _started(event: AttemptStarted) -> None:
-    cause = _cause_of(event.call)
-    if cause is None or cause.breaker == event.breaker or event.reason in {"primary", "retry"}:
+    cause = _switches.cause(event)
+    if cause is None:
         return
     fields = {
         "event": "switch",
@@ -216,6 +200,7 @@ def _shrunk(event: PromptShrunk) -> None:
 
 
 def _finished(event: CallFinished) -> None:
+    _switches.ended(event.call)
     if event.outcome == "rethreaded":
         _log.info(
             "%s cannot continue its thread now: its caller is asked to send the whole conversation",
@@ -266,7 +251,7 @@ _LINES: dict[type, Callable[[Any], None]] = {
     IncidentEnded: incident_ended,
     IncidentProbed: incident_probed,
     IncidentStarted: incident_started,
-    ModelSkipped: _skipped,
+    ModelSkipped: _switches.skipped,
     PromptShrunk: _shrunk,
     StatusSeen: status_seen,
     StreamInterrupted: _interrupted,
