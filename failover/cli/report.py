@@ -15,8 +15,19 @@ import typer
 
 from failover.document.files import printable
 from failover.errors import FailoverError
-from failover.journal import read
-from failover.report import SortedEntries, in_html, in_json, in_markdown, json_text, report_of, sort_entries, timeline
+from failover.journal import Entry, read
+from failover.report import (
+    LASTING,
+    SortedEntries,
+    in_html,
+    in_json,
+    in_markdown,
+    json_text,
+    not_over,
+    report_of,
+    sort_entries,
+    timeline,
+)
 
 from .moments import moment
 
@@ -67,7 +78,8 @@ def report(
     if output is not None and _same(output, journal):
         raise FailoverError(f"--output {printable(str(output))} is the journal itself: name another file")
     with _without_collection():
-        entries = sort_entries((entry for _, entry in read(journal, since=start, until=end)), start, end)
+        within = [entry for _, entry in read(journal, since=start, until=end)]
+        entries = sort_entries([*_earlier(journal, start, within), *within], start, end)
         text = _written(form, entries)
     if output is None:
         sys.stdout.write(text)
@@ -76,6 +88,14 @@ def report(
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise FailoverError(f"--output {printable(str(output))} cannot be written: {error.strerror}") from None
+
+
+def _earlier(journal: Path, start: float | None, within: list[Entry]) -> list[Entry]:
+    """What was going on as the period began."""
+    if start is None:
+        return []
+    before = (entry for _, entry in read(journal, until=start, kinds=LASTING))
+    return not_over(before, frozenset(entry.process for entry in within))
 
 
 @contextlib.contextmanager

@@ -114,13 +114,15 @@ class Database:
 
     def before_fork(self, seconds: float) -> None:
         """Close the file, if whoever is at it lets go in so many seconds, and keep it closed until after the fork."""
+        self._held = False  # of the fork before
         self._held = self._inside.acquire(timeout=seconds)
         if self._held:
             self._close()
 
     def after_fork_in_parent(self) -> None:
         """Let it be used again."""
-        if self._held:
+        held, self._held = self._held, False
+        if held:
             self._inside.release()
 
     def after_fork(self) -> None:

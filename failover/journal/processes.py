@@ -48,6 +48,8 @@ class _Process:
 
     def after_fork(self) -> None:
         self._lock = threading.RLock()  # never taken while events are told
+        self._forking = False
+        self._asked: list[Writes] = []
         self._exits = False
         self.name = f"{platform.node() or 'host'}-{os.getpid()}-{secrets.token_hex(4)}"
 
@@ -56,15 +58,23 @@ class _Process:
             self._writers.add(writer)
 
     def before_fork(self) -> None:
+        self._asked, self._forking = [], False
         self._lock.acquire()
+        self._forking = True
         until = time.monotonic() + _PATIENCE
         for writer in self._writers:
+            self._asked.append(writer)  # before it is: Ctrl-C may come while it waits
             writer.before_fork(max(0.0, until - time.monotonic()))
 
     def after_fork_in_parent(self) -> None:
-        for writer in self._writers:
-            writer.after_fork_in_parent()
-        self._lock.release()
+        forking, self._forking = self._forking, False
+        asked, self._asked = self._asked, []
+        try:
+            for writer in asked:
+                writer.after_fork_in_parent()
+        finally:
+            if forking:
+                self._lock.release()
 
     def close_at_exit(self) -> None:
         if self._exits:

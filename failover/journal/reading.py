@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from .entry import COLUMNS, Entry
+from .entry import COLUMNS, Entry, Kind
 from .inspection import is_journal, look_into, refuse_what_is_no_file
 from .rows import from_row
 from .trouble import JournalError
@@ -24,12 +24,17 @@ _UNTIL = float("inf")
 _SELECT = (
     # Their times would let SQLite go by the index, and sort; they are in the order of their times already, nearly.
     f"SELECT {', '.join(COLUMNS)}, id FROM entries NOT INDEXED "  # noqa: S608 - our own words
-    "WHERE id > ? AND at >= ? AND at < ? ORDER BY id LIMIT ?"
+    "WHERE id > ? AND at >= ? AND at < ? AND {} ORDER BY id LIMIT ?"
 )
 
 
 def read(
-    path: str | os.PathLike[str], *, since: float | None = None, until: float | None = None, after: int = 0
+    path: str | os.PathLike[str],
+    *,
+    since: float | None = None,
+    until: float | None = None,
+    after: int = 0,
+    kinds: Collection[Kind] | None = None,
 ) -> Iterator[tuple[int, Entry]]:
     """The entries of a journal with their numbers, in the order in which they were written.
 
@@ -40,16 +45,27 @@ def read(
         since: seconds since 1970; earlier entries are left out.
         until: likewise; entries of this time and later are left out.
         after: only entries with a higher number, such as the last one that was read before.
+        kinds: only entries of these.
 
     Raises:
         JournalError: there is no such file, it is no journal, or it cannot be read. At once, or while it is read.
     """
     file = str(Path(path).absolute())
-    span = (_FROM if since is None else since, _UNTIL if until is None else until)
-    return _entries(file, span, _look(file, span, after))
+    wanted = _Wanted(_FROM if since is None else since, _UNTIL if until is None else until, tuple(kinds or ()))
+    return _entries(file, wanted, _look(file, wanted, after))
 
 
-def _entries(file: str, span: tuple[float, float], rows: list[Any]) -> Iterator[tuple[int, Entry]]:
+class _Wanted(NamedTuple):
+    since: float
+    until: float
+    kinds: tuple[str, ...]
+
+    @property
+    def select(self) -> str:
+        return _SELECT.format(f"kind IN ({', '.join('?' * len(self.kinds))})" if self.kinds else "1")
+
+
+def _entries(file: str, wanted: _Wanted, rows: list[Any]) -> Iterator[tuple[int, Entry]]:
     while rows:
         for row in rows:
             try:
@@ -57,16 +73,17 @@ def _entries(file: str, span: tuple[float, float], rows: list[Any]) -> Iterator[
             except ValueError:
                 raise JournalError(file, "damaged") from None
             yield row[-1], entry
-        rows = _look(file, span, rows[-1][-1]) if len(rows) == _AT_ONCE else []
+        rows = _look(file, wanted, rows[-1][-1]) if len(rows) == _AT_ONCE else []
 
 
-def _look(file: str, span: tuple[float, float], after: int) -> list[Any]:
+def _look(file: str, wanted: _Wanted, after: int) -> list[Any]:
     """The next rows."""
 
     def fetch(connection: sqlite3.Connection) -> list[Any]:
         if not is_journal(connection, file):
             return []
-        return connection.execute(_SELECT, (after, *span, _AT_ONCE)).fetchall()
+        values = (after, wanted.since, wanted.until, *wanted.kinds, _AT_ONCE)
+        return connection.execute(wanted.select, values).fetchall()
 
     if not refuse_what_is_no_file(file):
         return []  # made a moment ago

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .build import build, report_of
+from .earlier import LASTING, not_over
 from .in_html import in_html
 from .in_json import in_json, json_text
 from .in_markdown import in_markdown
@@ -28,6 +29,7 @@ from .ticket import ticket
 from .timeline import Timeline, timeline
 
 __all__ = [
+    "LASTING",
     "Cost",
     "Ending",
     "ErrorCount",
@@ -47,6 +49,7 @@ __all__ = [
     "in_json",
     "in_markdown",
     "json_text",
+    "not_over",
     "report_of",
     "sort_entries",
     "ticket",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cli_lab import command, environment, run, run_python
-from report_lab import EVENING, HOUR, OLDER, OPUS, attempt, call, moved, one_night, served, write_journal
+from report_lab import EVENING, HOUR, OLDER, OPUS, attempt, call, incident, moved, one_night, served, write_journal
 
 from failover.cli import moments
 from failover.errors import FailoverError
@@ -242,3 +242,20 @@ def test_a_hundred_thousand_rows_are_reported_in_a_moment(hundred_thousand, tmp_
     written = (tmp_path / "out").read_text()
     assert len(written) < 12_000_000
     assert "40,000" in written or '"attempts": 40000' in written
+
+
+def test_an_incident_that_began_before_the_period_and_goes_on_is_told(cli, tmp_path):
+    """`--since 1h`, two hours after it began: nothing was sent, so nothing opened or failed within that hour."""
+    began, now = EVENING, EVENING + 2 * HOUR
+    kept_back = [call(began + 60.0 * minute, "refused", detail={"skipped": [OPUS]}) for minute in range(1, 120)]
+    entries = [moved(began - 1, "open", "closed"), incident(began, "started", reason="models"), *kept_back]
+    journal = write_journal(tmp_path / "night.db", entries)
+    hour = [f"--since={moment_of(now - HOUR)}", f"--until={moment_of(now)}"]
+    told = json.loads(cli("report", str(journal), *hour, "--format", "json").stdout)
+    (found,) = told["incidents"]
+    assert (found["began"], found["ended"], found["ending"]) == (moment_of(began), None, "going_on")
+    assert found["cost"]["lost"] == told["total"]["lost"] == 60
+
+
+def moment_of(at):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

@@ -17,6 +17,7 @@ from elsewhere import passes_in_a_child
 from journal_lab import LONG, QUICK, an_entry, happens, in_vain, locked, numbers, run, told
 
 from failover.journal import Journal, processes, read
+from failover.journal.database import Database
 from failover.journal.outage import Pace
 from failover.journal.processes import process_name
 
@@ -353,3 +354,23 @@ if FORKS:
 
         assert passes_in_a_child(check)
         assert numbers(path) == [1]
+
+
+@pytest.mark.skipif(not FORKS, reason="no forks here")
+def test_ctrl_c_while_a_fork_waits_gives_back_nothing_that_was_not_taken(path, monkeypatch):
+    database = Database(str(path), busy=1.0)
+    database.before_fork(1.0)
+    database.after_fork_in_parent()
+    inside = database._inside
+    inside.acquire()  # its thread is at work
+
+    class Interrupted:
+        def acquire(self, **_):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(database, "_inside", Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        database.before_fork(1.0)
+    monkeypatch.setattr(database, "_inside", inside)
+    database.after_fork_in_parent()
+    assert inside.locked()

@@ -249,3 +249,13 @@ def test_a_long_journal_takes_a_moment_to_read(path):
     began = time.perf_counter()
     assert sum(1 for _ in read(path)) == 20_000
     assert time.perf_counter() - began < 2  # it is a tenth of that
+
+
+def test_only_some_kinds_can_be_asked_for(path):
+    database = Database(str(path), busy=1.0)
+    database.insert(
+        [to_row(an_entry(number, kind=kind)) for number, kind in enumerate(["call", "attempt", "incident"])]
+    )
+    database.close()
+    assert [entry.kind for _, entry in read(path, kinds=("incident", "call"))] == ["call", "incident"]
+    assert len(list(read(path, kinds=()))) == 3

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from report_lab import EVENING, HOUR, OPUS, SONNET, attempt, call, incident, moved, outage, served
+from report_lab import EVENING, HOUR, OLDER, OPUS, SONNET, attempt, call, incident, moved, outage, served
 
 from failover.journal.entry import Entry
-from failover.report import Report, build
+from failover.report import Report, build, not_over
 
 T = EVENING
 
@@ -238,3 +238,26 @@ def test_one_entry_is_a_report(entry):
     report = build([entry])
     assert report.entries == 1
     assert report.period.start == T
+
+
+class TestWhatHadBegunBeforeThePeriod:
+    BEFORE = (
+        *outage(EVENING, EVENING + 60),
+        moved(EVENING + 100, "open", "closed"),
+        moved(EVENING + 115, "half_open", "open"),
+        moved(EVENING + 116, "open", "half_open"),
+        moved(EVENING + 120, "open", "closed", OLDER, process="gone"),
+        incident(EVENING + 130, "started", policy="default"),
+        incident(EVENING + 131, "started", client="bedrock"),
+        incident(EVENING + 140, "ended", client="bedrock"),
+    )
+
+    def test_is_what_was_not_over_in_processes_that_are_heard_of(self):
+        found = not_over(self.BEFORE, frozenset({"p"}))
+        assert [(entry.kind, entry.circuit or entry.client, entry.at - EVENING) for entry in found] == [
+            ("transition", OPUS, 116),
+            ("incident", "default", 130),
+        ]
+
+    def test_is_nothing_where_all_was_over(self):
+        assert not_over(outage(EVENING, EVENING + 60), frozenset({"p"})) == []
