@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +29,7 @@ _INDICATORS = frozenset({"none", "minor", "major", "critical", "maintenance"})
 _MOST_BYTES = 1024 * 1024
 _MOST_INCIDENTS = 5
 _LONGEST_NAME = 120
-_TIMEOUT = 5.0
+_TIMEOUT, _PATIENCE = 5.0, 15.0  # seconds, for each read and for all
 
 
 class StatusWatch:
@@ -90,14 +91,14 @@ def _ask_again_and_again(watch: weakref.ref[StatusWatch], over: threading.Event,
             return
 
 
-def _fetch(url: str) -> bytes:
-    body = bytearray()
+def _fetch(url: str, now: Callable[[], float] = time.monotonic) -> bytes:
+    body, until = bytearray(), now() + _PATIENCE
     with httpx2.stream("GET", url, timeout=_TIMEOUT, follow_redirects=True) as response:
         response.raise_for_status()
         for piece in response.iter_bytes():
             body += piece
-            if len(body) > _MOST_BYTES:
-                raise ValueError("the page is too long")
+            if len(body) > _MOST_BYTES or now() > until:
+                raise ValueError("the page is too long, or too long in coming")
     return bytes(body)
 
 

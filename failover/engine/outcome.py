@@ -121,6 +121,7 @@ _MODEL_WORDS = re.compile(
     r"|\b(model|deployment)(?=[\s:]).{0,200}\b(not found|not exist|not available)",
     re.IGNORECASE,
 )
+_REQUEST_ID = re.compile(r"[\w.:=+/-]{1,128}", re.ASCII)
 _ERROR_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")  # what may stand in logs and spans, whatever an upstream sends
 
 
@@ -270,7 +271,8 @@ def _error_of(body: bytes) -> dict[str, Any]:
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:
-    return headers.get("request-id") or headers.get("x-amzn-requestid")
+    found = headers.get("request-id") or headers.get("x-amzn-requestid")
+    return found if found and _REQUEST_ID.fullmatch(found) else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

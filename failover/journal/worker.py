@@ -90,8 +90,11 @@ class Worker:
                 self._runs = True
                 close_at_exit()
                 threading.Thread(target=self._run, name="failover-journal", daemon=True).start()
-        except (RuntimeError, MemoryError):
-            self._runs = False  # there are too many threads, or the interpreter ends: the entry waits for better times
+        except BaseException as error:
+            self._runs = False
+            if not isinstance(error, (RuntimeError, MemoryError)):  # Ctrl-C
+                raise
+            # There are too many threads, or the interpreter ends: the entry waits for better times.
         finally:
             self._starting.release()
 

@@ -45,7 +45,12 @@ def for_a_page(svg: str, timeline: Timeline) -> str:
         f' {box[0] if box else ""} class="timeline" role="img" aria-labelledby="timeline-title timeline-text">'
         f'<title id="timeline-title">Timeline per model</title><desc id="timeline-text">{escape(describing)}</desc>'
     )
-    return head + re.sub(r'(style|fill|stroke)="[^"]*"', _with_variables, rest)
+    return head + re.sub(r"<[a-z][^>]*>", _tag_with_variables, rest)
+
+
+def _tag_with_variables(tag: re.Match[str]) -> str:
+    """Only within tags: a text may hold whatever a model is called."""
+    return re.sub(r'(style|fill|stroke)="[^"]*"', _with_variables, tag[0])
 
 
 def _with_variables(attribute: re.Match[str]) -> str:
