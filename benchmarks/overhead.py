@@ -15,7 +15,7 @@ import logging
 import sys
 from collections.abc import Iterator
 
-from . import circuit, hop, imports, latency, outage, stream, stream_first, stream_memory, threads, watched
+from . import circuit, hop, imports, latency, nights, outage, stream, stream_first, stream_memory, threads, watched
 from .report import Row, machine, table
 from .timing import FULL, QUICK, Counts
 
@@ -23,7 +23,7 @@ __all__ = ["main"]
 
 _PARTS = {
     part.__name__.rpartition(".")[2]: part
-    for part in (latency, watched, hop, stream, stream_first, stream_memory, circuit, threads, imports, outage)
+    for part in (latency, watched, hop, stream, stream_first, stream_memory, circuit, threads, imports, nights, outage)
 }
 
 
