@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sqlite3
 from dataclasses import replace
@@ -83,7 +84,8 @@ def test_a_journal_that_keeps_everything_deletes_nothing(path, make):
     journal.put(an_entry(3_000))
     assert journal.flush(10)
     assert numbers(path) == list(range(3_001))
-    assert not Database(str(path), busy=1.0).prune(-FOREVER, FOREVER, rows=100, pages=8)
+    with contextlib.closing(Database(str(path), busy=1.0)) as database:
+        assert not database.prune(-FOREVER, FOREVER, rows=100, pages=8)
 
 
 @pytest.mark.parametrize(("before", "keep_bytes"), [(900.0, FOREVER), (-FOREVER, 60_000)])
