@@ -206,7 +206,7 @@ def test_the_worlds_hold_what_they_are_about():
     """Else the properties would say nothing."""
     seen = set()
 
-    @settings(max_examples=60, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=300, deadline=None, database=None, derandomize=True)
     @given(WORLDS)
     def look(world):
         lab = world.run(15)
