@@ -63,10 +63,11 @@ class _Trouble:
             self.first_request_id = self.first_request_id or outcome.request_id
             self.last_request_id = outcome.request_id
 
-    @property
-    def request_ids(self) -> tuple[str, ...]:
+    def facts(self, now: float) -> tuple[float, int, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """What an `Incident` and an `IncidentStarted` say of it, in their order."""
         ids = (self.first_request_id, self.last_request_id)
-        return tuple(dict.fromkeys(one for one in ids if one is not None))
+        request_ids = tuple(dict.fromkeys(one for one in ids if one is not None))
+        return now - self.since, self.failures, tuple(self.circuits), tuple(self.error_types), request_ids
 
 
 class _Open:
@@ -154,17 +155,8 @@ class Incidents:
         return self._shown(client, found)
 
     def _shown(self, client: str, found: _Open) -> Incident:
-        now, trouble = self._now(), found.trouble
-        return Incident(
-            client,
-            found.cause,
-            now - trouble.since,
-            trouble.failures,
-            tuple(trouble.circuits),
-            tuple(trouble.error_types),
-            trouble.request_ids,
-            max(0.0, found.next_probe_at - now),
-        )
+        now = self._now()
+        return Incident(client, found.cause, *found.trouble.facts(now), max(0.0, found.next_probe_at - now))
 
     # --- being told ------------------------------------------------------------------------------------------
 
@@ -277,16 +269,7 @@ class Incidents:
             return  # a finaliser came in between and told of a good answer
         del self._troubled[client]
         self._open[client] = _Open(trouble, cause, now + self._rules.probe.every)
-        started = IncidentStarted(
-            client,
-            cause,
-            now - trouble.since,
-            trouble.failures,
-            tuple(trouble.circuits),
-            tuple(trouble.error_types),
-            trouble.request_ids,
-        )
-        self._monitor.note(_Note(started))
+        self._monitor.note(_Note(IncidentStarted(client, cause, *trouble.facts(now))))
 
     def _end_needs_lock(self, client: str, found: _Open) -> None:
         del self._open[client]

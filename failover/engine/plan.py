@@ -13,6 +13,7 @@ from failover.events import BreakerState, SkipReason
 from failover.policy.model import Policy, Rung
 from failover.policy.shrinking import Shrink
 
+from . import platform
 from .outcome import Outcome
 from .platform import Incident, Incidents
 
@@ -72,21 +73,8 @@ class Refusal(NamedTuple):
     """That its client is in."""
 
 
-class Circuit(Protocol):
+class Circuit(platform.Circuit, Protocol):
     """The circuit of one (client, model)."""
-
-    name: str
-
-    @property
-    def state(self) -> BreakerState:
-        """As of the last call that asked."""
-
-    @property
-    def held(self) -> str | None:
-        """Why it is open, if not for failures: `isolated` by hand, `unavailable`, or `retry_after`, as the server asked."""
-
-    def wake(self) -> None:
-        """Let a probe through now, if it is open for its failures."""
 
     def admit(self) -> Permit | Refusal:
         """Ask to send one attempt now."""
