@@ -6,10 +6,10 @@ import gc
 import http.server
 import json
 import threading
-import time
 import weakref
 
 import pytest
+from incident_places import until
 
 from failover.events import IncidentEnded, IncidentStarted, StatusSeen
 from failover.policy.incident import StatusPage
@@ -68,13 +68,6 @@ def watching(page, every=600.0):
 
 def askers():
     return [thread for thread in threading.enumerate() if thread.name == "failover-status-page"]
-
-
-def until(true, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it never came to that"
-        threading.Event().wait(0.005)
 
 
 def test_it_is_asked_as_an_incident_begins_and_tells_what_it_says(page):
